@@ -1,0 +1,25 @@
+//! The rules of peerlearn, without the world: wire format, codecs, mixing rules, scores and the state machines of
+//! membership, exchange and rounds.
+//!
+//! ```text
+//!            round      exchange      membership        state machines: (now, input) -> outputs
+//!              |            |             |
+//!              +-----+------+------+------+
+//!                    v             v
+//!   mixing  score  codec        wire  params  task      pure functions and types
+//!      |       |      |           |     |      |
+//!      +-------+------+-----+-----+-----+------+
+//!                           v
+//!                       id   time
+//! ```
+//!
+//! What is absent is the architecture: no clock, no thread, no socket, no file, no runtime, no burn, no libp2p. Time is
+//! an argument ([`time::Time`]), randomness a seeded generator handed in, identity a newtype. The machines do not name
+//! each other; whoever interprets them (a real node, a test, a simulation) carries outputs of one to inputs of another.
+//!
+//! Everything that leaves a node is defined in [`wire`]; the one place that names bincode is `wire/codec.rs`.
+
+pub mod id;
+pub mod params;
+pub mod task;
+pub mod time;

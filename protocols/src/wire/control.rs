@@ -1,0 +1,125 @@
+//! Questions and answers between two connected peers.
+
+use bincode::{Decode, Encode};
+
+use super::codec::{Wire, WireError};
+use super::manifest::MAX_CHUNKS;
+use crate::codec::Codec;
+use crate::id::{Hash, Root, TaskId};
+
+/// Most chunk hashes in one answer: 1,024 x 32 bytes are half of the limit of an answer, and cover 256 MiB.
+pub const MAX_HASHES: usize = 1024;
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// "What is your newest model, in this codec?" Answered by [`Response::Offer`] or [`Response::Refused`].
+    Newest {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Codec wanted.
+        codec: Codec,
+    },
+    /// "The hashes of the chunks of this model, from here on." Answered by [`Response::Hashes`].
+    Hashes {
+        /// The model.
+        root: Root,
+        /// First chunk wanted.
+        first: u32,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Response {
+    /// The newest model, with the hashes of its first chunks (all of them, for models up to 256 MiB).
+    Offer {
+        /// The model.
+        offer: Offer,
+        /// Hashes of the first chunks.
+        hashes: Vec<Hash>,
+    },
+    /// More hashes.
+    Hashes {
+        /// The model.
+        root: Root,
+        /// Index of the first hash.
+        first: u32,
+        /// The hashes.
+        hashes: Vec<Hash>,
+    },
+    /// No, and why.
+    Refused {
+        /// The reason.
+        reason: Refusal,
+        /// Do not ask again before this many milliseconds.
+        retry_after_ms: u32,
+    },
+}
+
+/// A model that can be pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Offer {
+    /// Content hash.
+    pub root: Root,
+    /// Bytes of the encoded model.
+    pub bytes: u64,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// Sample-steps that went into it over its ancestry.
+    pub age: u64,
+    /// Round of its holder in which it was published.
+    pub round: u64,
+    /// Rows its holder trains on.
+    pub samples: u32,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Refusal {
+    /// No model yet.
+    NothingYet,
+    /// Too many pulls at once.
+    Busy,
+    /// The model asked for is no longer held.
+    Gone,
+    /// The asker works on another task.
+    OtherTask {
+        /// The task of the answering peer.
+        ours: TaskId,
+    },
+    /// The codec is not spoken here.
+    Codec,
+}
+
+impl Wire for Request {
+    const KIND: u8 = 3;
+    // A hash, an index and tags.
+    const LIMIT: usize = 128;
+
+    fn validate(&self) -> Result<(), WireError> {
+        match self {
+            Request::Hashes { first, .. } if *first >= MAX_CHUNKS => {
+                Err(WireError::Invalid { rule: "a chunk index is below the most chunks of a model" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Wire for Response {
+    const KIND: u8 = 4;
+    // Twice what the most hashes take.
+    const LIMIT: usize = 64 * 1024;
+
+    fn validate(&self) -> Result<(), WireError> {
+        let hashes = match self {
+            Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } => hashes.len(),
+            Response::Refused { .. } => 0,
+        };
+        if hashes > MAX_HASHES {
+            return Err(WireError::Invalid { rule: "at most 1024 hashes" });
+        }
+        Ok(())
+    }
+}
