@@ -1,1 +1,22 @@
-//! n
+//! peerlearn: a serverless, peer-to-peer decentralized learner.
+//!
+//! ```text
+//!              supervisor (restart table with back-off; itself has no messages)
+//!                  |
+//!    +---------+---+------+----------+---------+----------+
+//!  network  membership  round    exchange   learner    registry
+//!  swarm    who is      when to  chunks in  burn, own  checkpoint,
+//!  (libp2p) alive,      train,   flight,    OS thread  address book,
+//!           sampling    mix      hashes                identity
+//! ```
+//!
+//! Each room is one ractor actor behind a cloneable handle. `round`, `exchange` and `membership` interpret the pure state
+//! machines of [`peerlearn_protocols`] and hold no decisions of their own. `network` alone names libp2p, `learner` alone
+//! names burn. [`event::NodeEvent`] is the one typed stream that logs, views, tests and testnets read.
+
+pub mod data;
+pub mod event;
+pub mod learner;
+pub mod status;
+
+pub use peerlearn_protocols as protocols;

@@ -19,7 +19,9 @@
 //!
 //! Everything that leaves a node is defined in [`wire`]; the one place that names bincode is `wire/codec.rs`.
 
+pub mod codec;
 pub mod id;
 pub mod params;
 pub mod task;
 pub mod time;
+pub mod wire;

@@ -1,8 +1,6 @@
 //! The small signed message by which peers find each other and each other's models.
 
-use bincode::{Decode, Encode};
-
-use super::codec::{Wire, WireError};
+use super::codec::{Decode, Encode, Wire, WireError};
 use crate::codec::CodecSet;
 use crate::id::{PeerId, Root, TaskId};
 

@@ -1,8 +1,6 @@
 //! The two small frames before raw chunks flow on a stream.
 
-use bincode::{Decode, Encode};
-
-use super::codec::{Wire, WireError};
+use super::codec::{Decode, Encode, Wire, WireError};
 use super::manifest::MAX_CHUNKS;
 use crate::id::Root;
 

@@ -7,6 +7,10 @@
 use thiserror::Error;
 
 use super::{MAGIC, VERSION};
+use crate::codec::{Codec, CodecSet};
+use crate::id::{Hash, PeerId, Root, TaskId};
+
+pub use bincode::{Decode, Encode};
 
 /// Bytes before the body: magic, version, kind.
 pub const HEADER_BYTES: usize = 4;
@@ -64,7 +68,7 @@ pub enum WireError {
 /// A kind of frame.
 ///
 /// Implementors are listed in [`crate::wire`]; no other module derives the codec traits.
-pub trait Wire: bincode::Encode + bincode::Decode<()> + Sized {
+pub trait Wire: Encode + Decode<()> + Sized {
     /// Tag in the frame header; append only.
     const KIND: u8;
     /// Most bytes of a whole frame.
@@ -129,3 +133,40 @@ fn open_frame(frame: &[u8], want: u8) -> Result<&[u8], WireError> {
     }
     Ok(body)
 }
+
+macro_rules! transparent {
+    ($($name:ident: $inner:ty),*) => {$(
+        impl Encode for $name {
+            fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+                self.0.encode(encoder)
+            }
+        }
+
+        impl<C> Decode<C> for $name {
+            fn decode<D: bincode::de::Decoder<Context = C>>(
+                decoder: &mut D,
+            ) -> Result<Self, bincode::error::DecodeError> {
+                <$inner as Decode<C>>::decode(decoder).map(Self)
+            }
+        }
+
+        bincode::impl_borrow_decode!($name);
+    )*};
+}
+
+transparent!(PeerId: [u8; 32], TaskId: [u8; 32], Root: [u8; 32], Hash: [u8; 32], CodecSet: u8);
+
+impl Encode for Codec {
+    fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        self.tag().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Codec {
+    fn decode<D: bincode::de::Decoder<Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        let tag = <u8 as Decode<C>>::decode(decoder)?;
+        Codec::from_tag(tag).ok_or(bincode::error::DecodeError::Other("unknown codec"))
+    }
+}
+
+bincode::impl_borrow_decode!(Codec);

@@ -1,8 +1,6 @@
 //! Questions and answers between two connected peers.
 
-use bincode::{Decode, Encode};
-
-use super::codec::{Wire, WireError};
+use super::codec::{Decode, Encode, Wire, WireError};
 use super::manifest::MAX_CHUNKS;
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};

@@ -1,0 +1,125 @@
+//! The border between peerlearn and any model.
+
+use peerlearn_protocols::params::{Layout, ParamsError};
+use thiserror::Error;
+
+use crate::data::Dataset;
+
+/// A model that can be trained, read and written as flat parameters. Implement it for a model of your own; a burn module
+/// gets it for free through [`super::BurnLearner`].
+///
+/// Calls come one at a time from one thread. Only shared parameters go through [`Learner::read`] and [`Learner::write`];
+/// what a model keeps private simply is not in its layout.
+pub trait Learner: Send + 'static {
+    /// Names and shapes of the shared parameters, in the order of the flat slice.
+    fn layout(&self) -> &Layout;
+
+    /// Copies the shared parameters out.
+    ///
+    /// Shapes: `out: [layout.len()]`.
+    fn read(&self, out: &mut [f32]);
+
+    /// Replaces the shared parameters. Optimizer state that refers to the old ones is forgotten.
+    ///
+    /// # Errors
+    /// Wrong length or a value that is not finite; nothing is changed then.
+    fn write(&mut self, params: &[f32]) -> Result<(), LearnError>;
+
+    /// Trains on minibatches of `data` as planned.
+    ///
+    /// # Errors
+    /// The data do not fit the model, or the loss stopped being finite.
+    fn train(&mut self, data: &Dataset, plan: &TrainPlan<'_>) -> Result<TrainReport, LearnError>;
+
+    /// Measures loss and accuracy on all rows of `data`.
+    ///
+    /// # Errors
+    /// The data do not fit the model, or there are no rows.
+    fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError>;
+
+    /// Class probabilities.
+    ///
+    /// Shapes: `features: [rows, width]`, answer `[rows, classes]`.
+    ///
+    /// # Errors
+    /// The features do not fit the model.
+    fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError>;
+}
+
+/// What to do in one call of [`Learner::train`].
+#[derive(Debug, Clone, Copy)]
+pub struct TrainPlan<'a> {
+    /// Minibatch steps, H.
+    pub steps: u32,
+    /// Rows a minibatch, B.
+    pub batch: usize,
+    /// Step size, eta.
+    pub learning_rate: f32,
+    /// L2 weight decay added to the gradient.
+    pub weight_decay: f32,
+    /// Momentum of the local optimizer, reset at each call; 0 is plain SGD.
+    pub momentum: f32,
+    /// Added to every gradient, `[layout.len()]`: the control variate.
+    pub correction: Option<&'a [f32]>,
+    /// FedProx: strength mu of the pull back to the parameters at the start of the call; 0 is off.
+    pub proximal: f32,
+    /// Seeds the order of rows. The same seed gives the same result, bit by bit.
+    pub seed: u64,
+}
+
+/// What one call of [`Learner::train`] did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainReport {
+    /// Steps done.
+    pub steps: u32,
+    /// Rows seen, counted with repetition.
+    pub samples: u64,
+    /// Mean training loss over the steps.
+    pub loss: f32,
+}
+
+/// Loss and accuracy on a data set.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Evaluation {
+    /// Mean loss a row.
+    pub loss: f32,
+    /// Fraction of rows whose most probable class is their label.
+    pub accuracy: f32,
+    /// Rows measured.
+    pub rows: usize,
+}
+
+/// Why a learner could not do what it was asked. Never a peer's fault.
+#[derive(Debug, Error)]
+pub enum LearnError {
+    /// Parameters of the wrong length or with a value that is not finite.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// The data have another shape than the model.
+    #[error("the model takes rows of {want} features, the data have {got}")]
+    Input {
+        /// Features in the data.
+        got: usize,
+        /// Features of the model.
+        want: usize,
+    },
+    /// The data have another number of classes than the model.
+    #[error("the model has {want} classes, the data have {got}")]
+    Classes {
+        /// Classes in the data.
+        got: usize,
+        /// Classes of the model.
+        want: usize,
+    },
+    /// There are no rows.
+    #[error("there are no rows to learn from or to measure on")]
+    NoRows,
+    /// The loss is NaN or infinite.
+    #[error("the loss became {loss} at step {step}; lower training.learning_rate")]
+    Diverged {
+        /// Step in this call.
+        step: u32,
+        /// The loss.
+        loss: f32,
+    },
+}

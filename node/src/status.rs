@@ -1,0 +1,93 @@
+//! What a running node says of itself when asked: over its handle, over the control socket, in `peerlearn status`.
+
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::task::TaskSummary;
+use serde::{Deserialize, Serialize};
+
+use crate::learner::Evaluation;
+
+/// A snapshot of a node. Field names are stable; new fields may be added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// This node, as 64 hexadecimal digits.
+    pub peer: PeerId,
+    /// This node, as libp2p writes it (`12D3Koo…`).
+    pub libp2p_peer: String,
+    /// Version of the program.
+    pub version: String,
+    /// The task.
+    pub task: TaskSummary,
+    /// Addresses others can dial, with the peer id at the end.
+    pub addresses: Vec<String>,
+    /// Milliseconds since the node started.
+    pub uptime_ms: u64,
+    /// Rounds closed.
+    pub round: u64,
+    /// Round on disk; `None` when nothing was ever written.
+    pub committed_round: Option<u64>,
+    /// Age of the own model: sample-steps over its ancestry.
+    pub age: u64,
+    /// Rows trained on.
+    pub samples: usize,
+    /// What the node does now.
+    pub phase: Phase,
+    /// What it is waiting for, in words; empty when it waits for nothing.
+    pub waiting_for: String,
+    /// On the own validation part, newest first measured.
+    pub own: Option<Evaluation>,
+    /// On the shared test data.
+    pub test: Option<Evaluation>,
+    /// Bytes received since the start.
+    pub bytes_in: u64,
+    /// Bytes sent since the start.
+    pub bytes_out: u64,
+    /// CPU seconds of the training thread since the start.
+    pub cpu_seconds: f64,
+    /// Messages and models refused since the start.
+    pub refused: u64,
+    /// Known peers, most recently heard first.
+    pub peers: Vec<PeerStatus>,
+    /// The last problems, newest first, at most 16.
+    pub problems: Vec<String>,
+}
+
+/// What a node does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the first round: looking for peers to pull a first model from.
+    Joining,
+    /// Minibatch steps.
+    Training,
+    /// Waiting for models of drawn peers.
+    Gathering,
+    /// Averaging.
+    Mixing,
+    /// Between rounds, as the settings ask.
+    Resting,
+    /// Going down.
+    Stopping,
+}
+
+/// A known peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// The peer.
+    pub peer: PeerId,
+    /// Whether a connection is up.
+    pub connected: bool,
+    /// Its round, as last announced.
+    pub round: u64,
+    /// Its model's age, as last announced.
+    pub age: u64,
+    /// Its rows, as announced.
+    pub samples: u32,
+    /// Milliseconds since it was last heard.
+    pub heard_ms: u64,
+    /// Models mixed from it since the start.
+    pub mixed: u64,
+    /// Faults counted against it; it is banned at 100.
+    pub score: u32,
+    /// First announced address.
+    pub address: Option<String>,
+}
