@@ -20,8 +20,11 @@
 //! Everything that leaves a node is defined in [`wire`]; the one place that names bincode is `wire/codec.rs`.
 
 pub mod codec;
+pub mod exchange;
 pub mod id;
+pub mod membership;
 pub mod params;
+pub mod round;
 pub mod task;
 pub mod time;
 pub mod wire;

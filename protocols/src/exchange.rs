@@ -1,0 +1,25 @@
+//! Fetching a model from one peer, and keeping one's own for others.
+//!
+//! [`Pull`] is the conversation with one holder: ask for its newest offer, collect the chunk hashes, take chunks off a
+//! stream and check each before it is kept, resume after a cut. It is told what arrived and answers with the next
+//! [`Step`]; how bytes come and when to give up waiting is its interpreter's business. [`Shelf`] is the other side: the
+//! models a peer holds ready, and who may have how much of them.
+//!
+//! ```text
+//!   Ask(Newest) --Offer--> [Ask(Hashes) --Hashes-->]* Stream --chunk--> ... --> Done
+//!                  |                                    ^  |
+//!                  +--> Failed (refused, stale, odd)    +--+ cut: resumed at the next chunk, a bounded number of times
+//! ```
+//!
+//! Invariants (*bounded*, *finite*): nothing is allocated beyond the encoded size that the own layout and codec give, and
+//! nothing is kept that does not hash to what was offered.
+
+mod config;
+mod pull;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+pub use config::ExchangeConfig;
+pub use pull::{Pull, PullError, PullOrder, Pulled, Step};
+pub use shelf::{Publication, Shelf};

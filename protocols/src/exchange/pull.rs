@@ -1,0 +1,232 @@
+//! The conversation with one holder.
+
+use thiserror::Error;
+
+use crate::codec::Codec;
+use crate::id::{Hash, Root, TaskId};
+use crate::wire::control::MAX_HASHES;
+use crate::wire::manifest::chunk_count;
+use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
+
+/// What is wanted of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullOrder {
+    /// The own task.
+    pub task: TaskId,
+    /// Codec to ask for.
+    pub codec: Codec,
+    /// Bytes of a model of the own layout in that codec; an offer of any other size is refused.
+    pub bytes: u64,
+    /// An offer younger than this is refused before it is pulled.
+    pub least_age: u64,
+    /// Times to go on after a cut.
+    pub resumes: u32,
+}
+
+/// What the interpreter does next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Send this request, then call [`Pull::answered`].
+    Ask(Request),
+    /// Open a stream with this request, then call [`Pull::chunk`] with each chunk in order, or [`Pull::cut`].
+    Stream(BulkRequest),
+    /// Read the next chunk of this many bytes from the open stream.
+    Read(usize),
+    /// The model is complete and verified.
+    Done(Box<Pulled>),
+    /// It came to nothing.
+    Failed(PullError),
+}
+
+/// A complete, verified, still encoded model.
+#[derive(Debug, PartialEq)]
+pub struct Pulled {
+    /// What it was offered as.
+    pub offer: Offer,
+    /// The encoded bytes.
+    pub blob: Vec<u8>,
+}
+
+/// Why a pull came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PullError {
+    /// The holder said no.
+    #[error("refused: {reason:?}")]
+    Refused {
+        /// Its reason.
+        reason: Refusal,
+        /// Do not ask again before this many milliseconds.
+        retry_after_ms: u32,
+    },
+    /// The model is too far behind to be of use.
+    #[error("model of age {age} is older than the least useful age {least}")]
+    Stale {
+        /// Its age.
+        age: u64,
+        /// The least age wanted.
+        least: u64,
+    },
+    /// Cut too often.
+    #[error("stream was cut {cuts} times")]
+    Cut {
+        /// Times.
+        cuts: u32,
+    },
+    /// The offered size is not the size of the shared layout. The holder is at fault.
+    #[error("offered {got} bytes where the layout has {want}")]
+    WrongSize {
+        /// Bytes offered.
+        got: u64,
+        /// Bytes of the own layout.
+        want: u64,
+    },
+    /// A chunk or the list of hashes is not what was offered. The holder is at fault.
+    #[error("chunk {chunk} does not have the offered hash")]
+    WrongHash {
+        /// Index of the chunk; the number of chunks when the list itself is wrong.
+        chunk: u32,
+    },
+    /// An answer that does not fit the question. The holder is at fault.
+    #[error("answer does not fit the question")]
+    Unexpected,
+}
+
+impl PullError {
+    /// Whether only a faulty or lying holder gets here.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, PullError::WrongSize { .. } | PullError::WrongHash { .. } | PullError::Unexpected)
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Asking,
+    Listing { offer: Offer, hashes: Vec<Hash> },
+    Streaming { offer: Offer, manifest: Manifest },
+    Over,
+}
+
+/// One pull from one holder.
+#[derive(Debug)]
+pub struct Pull {
+    order: PullOrder,
+    state: State,
+    blob: Vec<u8>,
+    next: u32,
+    cuts: u32,
+}
+
+impl Pull {
+    /// Starts a pull; the step is to ask for the newest offer.
+    pub fn new(order: PullOrder) -> (Self, Step) {
+        let step = Step::Ask(Request::Newest { task: order.task, codec: order.codec });
+        (Self { order, state: State::Asking, blob: Vec::new(), next: 0, cuts: 0 }, step)
+    }
+
+    /// Takes the answer to the last [`Step::Ask`].
+    pub fn answered(&mut self, response: Response) -> Step {
+        match (std::mem::replace(&mut self.state, State::Over), response) {
+            (_, Response::Refused { reason, retry_after_ms }) => {
+                Step::Failed(PullError::Refused { reason, retry_after_ms })
+            }
+            (State::Asking, Response::Offer { offer, hashes }) => self.offered(offer, hashes),
+            (State::Listing { offer, hashes }, Response::Hashes { root, first, hashes: more }) => {
+                if root != offer.root || first as usize != hashes.len() || more.is_empty() {
+                    return Step::Failed(PullError::Unexpected);
+                }
+                self.listed(offer, [hashes, more].concat())
+            }
+            _ => Step::Failed(PullError::Unexpected),
+        }
+    }
+
+    fn offered(&mut self, offer: Offer, hashes: Vec<Hash>) -> Step {
+        let order = self.order;
+        if offer.codec != order.codec {
+            return Step::Failed(PullError::Unexpected);
+        }
+        if offer.bytes != order.bytes {
+            return Step::Failed(PullError::WrongSize { got: offer.bytes, want: order.bytes });
+        }
+        if offer.age < order.least_age {
+            return Step::Failed(PullError::Stale { age: offer.age, least: order.least_age });
+        }
+        self.listed(offer, hashes)
+    }
+
+    fn listed(&mut self, offer: Offer, hashes: Vec<Hash>) -> Step {
+        let Some(count) = chunk_count(offer.bytes) else { return Step::Failed(PullError::Unexpected) };
+        let have = hashes.len() as u32;
+        if have < count && hashes.len().is_multiple_of(MAX_HASHES) && have > 0 {
+            let request = Request::Hashes { root: offer.root, first: have };
+            self.state = State::Listing { offer, hashes };
+            return Step::Ask(request);
+        }
+        match Manifest::verified(offer.root, offer.bytes, hashes) {
+            None => Step::Failed(PullError::WrongHash { chunk: count }),
+            Some(manifest) => {
+                self.state = State::Streaming { offer, manifest };
+                self.stream()
+            }
+        }
+    }
+
+    fn stream(&self) -> Step {
+        match &self.state {
+            State::Streaming { offer, manifest } => {
+                let count = manifest.hashes().len() as u32 - self.next;
+                Step::Stream(BulkRequest { root: offer.root, first: self.next, count })
+            }
+            _ => Step::Failed(PullError::Unexpected),
+        }
+    }
+
+    /// The stream is open; the step is to read the next chunk.
+    pub fn opened(&mut self) -> Step {
+        match &self.state {
+            State::Streaming { manifest, .. } => Step::Read(manifest.chunk_bytes(self.next)),
+            _ => Step::Failed(PullError::Unexpected),
+        }
+    }
+
+    /// Takes the next chunk, checks it and keeps it.
+    ///
+    /// The buffer for the whole model is reserved with the first good chunk: its size is that of the own layout, so no
+    /// stranger decides it.
+    pub fn chunk(&mut self, bytes: &[u8]) -> Step {
+        let State::Streaming { offer, manifest } = &self.state else { return Step::Failed(PullError::Unexpected) };
+        let (chunk, offer) = (self.next, *offer);
+        if manifest.hashes().get(chunk as usize) != Some(&Hash::of(bytes)) {
+            self.state = State::Over;
+            return Step::Failed(PullError::WrongHash { chunk });
+        }
+        if self.blob.is_empty() {
+            self.blob.reserve_exact(offer.bytes as usize);
+        }
+        self.blob.extend_from_slice(bytes);
+        self.next += 1;
+        if self.next as usize == manifest.hashes().len() {
+            self.state = State::Over;
+            return Step::Done(Box::new(Pulled { offer, blob: std::mem::take(&mut self.blob) }));
+        }
+        Step::Read(manifest.chunk_bytes(self.next))
+    }
+
+    /// The stream ended early; the step is to open another one from the first missing chunk, or to give up.
+    pub fn cut(&mut self) -> Step {
+        self.cuts += 1;
+        if self.cuts > self.order.resumes {
+            self.state = State::Over;
+            return Step::Failed(PullError::Cut { cuts: self.cuts });
+        }
+        self.stream()
+    }
+
+    /// The model being fetched, once it is known.
+    pub fn root(&self) -> Option<Root> {
+        match &self.state {
+            State::Listing { offer, .. } | State::Streaming { offer, .. } => Some(offer.root),
+            State::Asking | State::Over => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The models a peer holds ready for others.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::codec::Codec;
+use crate::id::{Root, TaskId};
+use crate::wire::control::MAX_HASHES;
+use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
+
+/// An encoded model with its manifest, ready to be pulled.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// What it is offered as.
+    pub offer: Offer,
+    /// The hashes of its chunks.
+    pub manifest: Manifest,
+    /// The bytes; shared with the pulls under way, never copied.
+    pub blob: Arc<Vec<u8>>,
+}
+
+impl Publication {
+    /// Cuts and hashes an encoded model.
+    pub fn new(blob: Arc<Vec<u8>>, codec: Codec, age: u64, round: u64, samples: u32) -> Self {
+        let manifest = Manifest::of(&blob);
+        let offer = Offer { root: manifest.root(), bytes: manifest.bytes(), codec, age, round, samples };
+        Self { offer, manifest, blob }
+    }
+}
+
+/// The newest publications, newest first.
+#[derive(Debug)]
+pub struct Shelf {
+    task: TaskId,
+    kept: usize,
+    publications: VecDeque<Publication>,
+}
+
+impl Shelf {
+    /// An empty shelf that keeps the newest publication of each codec, and `kept` older ones.
+    pub fn new(task: TaskId, kept: usize) -> Self {
+        Self { task, kept, publications: VecDeque::new() }
+    }
+
+    /// Puts a publication in front; the oldest beyond the bound are let go.
+    pub fn publish(&mut self, publication: Publication) {
+        self.publications.push_front(publication);
+        self.publications.truncate(1 + self.kept);
+    }
+
+    /// The newest publication.
+    pub fn newest(&self) -> Option<&Publication> {
+        self.publications.front()
+    }
+
+    /// Answers a question.
+    pub fn answer(&self, request: &Request) -> Response {
+        match *request {
+            Request::Newest { task, .. } if task != self.task => {
+                refuse(Refusal::OtherTask { ours: self.task }, 600_000)
+            }
+            Request::Newest { codec, .. } => match self.newest() {
+                None => refuse(Refusal::NothingYet, 1_000),
+                Some(newest) if newest.offer.codec != codec => refuse(Refusal::Codec, 600_000),
+                Some(newest) => Response::Offer { offer: newest.offer, hashes: page(&newest.manifest, 0) },
+            },
+            Request::Hashes { root, first } => match self.find(root) {
+                None => refuse(Refusal::Gone, 0),
+                Some(held) => Response::Hashes { root, first, hashes: page(&held.manifest, first as usize) },
+            },
+        }
+    }
+
+    /// The bytes asked for on a stream; `None` when the model is gone or the range is not within it.
+    pub fn open(&self, request: &BulkRequest) -> Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> {
+        let held = self.find(request.root)?;
+        let chunk = crate::wire::CHUNK_BYTES;
+        let start = (request.first as usize).checked_mul(chunk)?;
+        let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
+        (start < held.blob.len()).then(|| (Arc::clone(&held.blob), start..end.min(held.blob.len())))
+    }
+
+    fn find(&self, root: Root) -> Option<&Publication> {
+        self.publications.iter().find(|publication| publication.offer.root == root)
+    }
+}
+
+fn page(manifest: &Manifest, first: usize) -> Vec<crate::id::Hash> {
+    manifest.hashes().iter().skip(first).take(MAX_HASHES).copied().collect()
+}
+
+fn refuse(reason: Refusal, retry_after_ms: u32) -> Response {
+    Response::Refused { reason, retry_after_ms }
+}

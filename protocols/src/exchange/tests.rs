@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::codec::Codec;
+use crate::id::TaskId;
+use crate::wire::{CHUNK_BYTES, Refusal, Request, Response};
+
+const TASK: TaskId = TaskId([7; 32]);
+
+fn blob(bytes: usize) -> Arc<Vec<u8>> {
+    Arc::new((0..bytes).map(|n| (n * 31 % 251) as u8).collect())
+}
+
+fn shelf(bytes: usize) -> Shelf {
+    let mut shelf = Shelf::new(TASK, 1);
+    shelf.publish(Publication::new(blob(bytes), Codec::Int8, 100, 3, 50));
+    shelf
+}
+
+fn order(bytes: usize) -> PullOrder {
+    PullOrder { task: TASK, codec: Codec::Int8, bytes: bytes as u64, least_age: 0, resumes: 2 }
+}
+
+/// Runs a pull against a shelf; the stream is cut after `cut_after` chunks, again and again.
+fn run(shelf: &Shelf, order: PullOrder, cut_after: usize, damage: Option<usize>) -> Result<Pulled, PullError> {
+    let (mut pull, mut step) = Pull::new(order);
+    let mut stream: Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> = None;
+    let mut sent = 0;
+    loop {
+        step = match step {
+            Step::Ask(request) => pull.answered(shelf.answer(&request)),
+            Step::Stream(request) => {
+                stream = shelf.open(&request);
+                sent = 0;
+                pull.opened()
+            }
+            Step::Read(_) if sent == cut_after => pull.cut(),
+            Step::Read(bytes) => {
+                let (blob, range) = stream.as_mut().expect("a stream is open");
+                let mut chunk = blob[range.start..range.start + bytes].to_vec();
+                if damage.is_some_and(|at| (range.start..range.start + bytes).contains(&at)) {
+                    chunk[0] ^= 1;
+                }
+                range.start += bytes;
+                sent += 1;
+                pull.chunk(&chunk)
+            }
+            Step::Done(pulled) => return Ok(*pulled),
+            Step::Failed(error) => return Err(error),
+        }
+    }
+}
+
+#[test]
+fn a_model_of_any_size_arrives_whole() {
+    for bytes in [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * CHUNK_BYTES + 17] {
+        let pulled = run(&shelf(bytes), order(bytes), usize::MAX, None).unwrap();
+        assert_eq!(pulled.blob, *blob(bytes));
+        assert_eq!((pulled.offer.age, pulled.offer.round, pulled.offer.samples), (100, 3, 50));
+    }
+}
+
+#[test]
+fn a_model_with_more_hashes_than_one_answer_holds_arrives_whole() {
+    let bytes = 1025 * CHUNK_BYTES + 1;
+    let pulled = run(&shelf(bytes), order(bytes), usize::MAX, None).unwrap();
+    assert_eq!(pulled.blob.len(), bytes);
+}
+
+#[test]
+fn a_cut_pull_goes_on_where_it_was_and_gives_up_in_the_end() {
+    let bytes = 5 * CHUNK_BYTES;
+    assert_eq!(run(&shelf(bytes), order(bytes), 2, None).unwrap().blob, *blob(bytes));
+    assert_eq!(run(&shelf(bytes), order(bytes), 1, None), Err(PullError::Cut { cuts: 3 }));
+}
+
+#[test]
+fn a_damaged_chunk_ends_the_pull_and_is_the_holders_fault() {
+    let bytes = 3 * CHUNK_BYTES;
+    let error = run(&shelf(bytes), order(bytes), usize::MAX, Some(CHUNK_BYTES)).unwrap_err();
+    assert_eq!(error, PullError::WrongHash { chunk: 1 });
+    assert!(error.is_fault());
+}
+
+#[test]
+fn offers_of_another_size_task_codec_or_too_old_are_refused_before_a_byte_is_pulled() {
+    let shelf = shelf(1000);
+    assert_eq!(run(&shelf, order(999), 9, None), Err(PullError::WrongSize { got: 1000, want: 999 }));
+    let stale = PullOrder { least_age: 101, ..order(1000) };
+    assert_eq!(run(&shelf, stale, 9, None), Err(PullError::Stale { age: 100, least: 101 }));
+    let other = PullOrder { task: TaskId([8; 32]), ..order(1000) };
+    let Err(PullError::Refused { reason, .. }) = run(&shelf, other, 9, None) else { panic!("not refused") };
+    assert_eq!(reason, Refusal::OtherTask { ours: TASK });
+    let exact = PullOrder { codec: Codec::F32, ..order(1000) };
+    let Err(PullError::Refused { reason, .. }) = run(&shelf, exact, 9, None) else { panic!("not refused") };
+    assert_eq!(reason, Refusal::Codec);
+    let empty = Shelf::new(TASK, 1);
+    let Err(PullError::Refused { reason, .. }) = run(&empty, order(1000), 9, None) else { panic!("not refused") };
+    assert_eq!(reason, Refusal::NothingYet);
+}
+
+#[test]
+fn hashes_that_are_not_those_of_the_root_are_refused() {
+    let shelf = shelf(3 * CHUNK_BYTES);
+    let request = Request::Newest { task: TASK, codec: Codec::Int8 };
+    let Response::Offer { offer, hashes } = shelf.answer(&request) else { panic!("no offer") };
+    for wrong in [vec![], hashes[..2].to_vec(), [hashes.clone(), hashes.clone()].concat()] {
+        let (mut pull, _) = Pull::new(order(3 * CHUNK_BYTES));
+        let step = pull.answered(Response::Offer { offer, hashes: wrong });
+        assert_eq!(step, Step::Failed(PullError::WrongHash { chunk: 3 }));
+    }
+    let (mut pull, _) = Pull::new(order(3 * CHUNK_BYTES));
+    let answer = Response::Hashes { root: offer.root, first: 0, hashes };
+    assert_eq!(pull.answered(answer), Step::Failed(PullError::Unexpected));
+}
+
+#[test]
+fn the_shelf_keeps_what_is_being_pulled_and_forgets_the_rest() {
+    let mut shelf = Shelf::new(TASK, 1);
+    let roots: Vec<_> = (1..4)
+        .map(|n| {
+            let publication = Publication::new(blob(n), Codec::Int8, 0, n as u64, 0);
+            let root = publication.offer.root;
+            shelf.publish(publication);
+            root
+        })
+        .collect();
+    let open = |root| shelf.open(&crate::wire::BulkRequest { root, first: 0, count: 1 }).is_some();
+    assert_eq!(roots.into_iter().map(open).collect::<Vec<_>>(), [false, true, true]);
+}

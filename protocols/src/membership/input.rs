@@ -1,0 +1,65 @@
+//! What membership is told.
+
+use crate::id::PeerId;
+use crate::wire::{Address, Announcement, OfferSummary, Sketch};
+
+/// An address to try that did not come by gossip: a ticket, a setting, the address book, mDNS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The peer expected there, where known.
+    pub peer: Option<PeerId>,
+    /// Where to dial.
+    pub addresses: Vec<Address>,
+}
+
+/// A fact that membership reacts to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A contact became known; it is dialled until some peer answers.
+    Contacted(Contact),
+    /// An announcement with a checked signature arrived.
+    Announced {
+        /// Who signed it.
+        author: PeerId,
+        /// What it says.
+        announcement: Announcement,
+    },
+    /// The first connection to a peer is up.
+    Connected {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The last connection to a peer ended.
+    Disconnected {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// The peer that was expected, where known.
+        peer: Option<PeerId>,
+    },
+    /// A peer is of another task or version, or banned: forget it and do not take it in again for now.
+    Refused {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// Own addresses changed.
+    Moved {
+        /// The new addresses, most useful first.
+        addresses: Vec<Address>,
+    },
+    /// The own model or data changed; goes out with the next announcement.
+    Published {
+        /// Rounds closed.
+        round: u64,
+        /// Rows trained on.
+        samples: u32,
+        /// The newest model.
+        offer: Option<OfferSummary>,
+        /// Numbers about it.
+        sketch: Sketch,
+    },
+    /// The time of an earlier [`super::Output::WakeAt`] has come.
+    Woke,
+}

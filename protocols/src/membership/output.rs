@@ -1,0 +1,51 @@
+//! What membership wants done.
+
+use crate::id::PeerId;
+use crate::time::Time;
+use crate::wire::{Address, Announcement};
+
+/// What to tell gossip about an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Pass it on.
+    Accept,
+    /// Do not pass it on; nobody is to blame.
+    Ignore,
+    /// Do not pass it on; whoever passed it here is to blame.
+    Reject,
+}
+
+/// Something for the interpreter to do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Answer gossip about the announcement that was the input.
+    Judge(Verdict),
+    /// Sign and publish this.
+    Announce(Box<Announcement>),
+    /// Dial one of these addresses.
+    Dial {
+        /// The peer expected there, where known.
+        peer: Option<PeerId>,
+        /// Where.
+        addresses: Vec<Address>,
+    },
+    /// A peer was heard of for the first time.
+    Discovered {
+        /// The peer.
+        peer: PeerId,
+        /// Peers known now.
+        known: usize,
+    },
+    /// A peer was given up.
+    Expired {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The author sends more often than anyone should.
+    Flooded {
+        /// The author.
+        author: PeerId,
+    },
+    /// Call [`super::Input::Woke`] at this time; replaces every earlier one.
+    WakeAt(Time),
+}

@@ -1,0 +1,200 @@
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::codec::CodecSet;
+use crate::id::{PeerId, TaskId};
+use crate::time::Time;
+use crate::wire::{Address, Announcement, Sketch};
+
+const TASK: TaskId = TaskId([7; 32]);
+
+fn peer(name: &str) -> PeerId {
+    PeerId(*blake3::hash(name.as_bytes()).as_bytes())
+}
+
+fn machine(config: MembershipConfig) -> Membership {
+    let mut ant = Membership::new(peer("ant"), TASK, 1, config, ChaCha8Rng::seed_from_u64(1));
+    ant.handle(Time::ZERO, Input::Moved { addresses: vec![Address("/memory/1".into())] }, &mut Vec::new());
+    ant
+}
+
+fn seconds(seconds: u64) -> Time {
+    Time::ZERO + Duration::from_secs(seconds)
+}
+
+fn says(name: &str, sequence: u64) -> Input {
+    let announcement = Announcement {
+        task: TASK,
+        sequence,
+        addresses: vec![Address(format!("/memory/{name}"))],
+        round: 1,
+        samples: 10,
+        offer: None,
+        codecs: CodecSet::all(),
+        sketch: Sketch::default(),
+    };
+    Input::Announced { author: peer(name), announcement }
+}
+
+fn handle(machine: &mut Membership, now: Time, input: Input) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    machine.handle(now, input, &mut outputs);
+    outputs
+}
+
+fn verdict(outputs: &[Output]) -> Verdict {
+    let verdicts: Vec<_> =
+        outputs.iter().filter_map(|o| if let Output::Judge(v) = o { Some(*v) } else { None }).collect();
+    assert_eq!(verdicts.len(), 1, "every announcement is judged once");
+    verdicts[0]
+}
+
+fn announces(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::Announce(_)))
+}
+
+#[test]
+fn a_newcomer_is_discovered_once_and_greeted() {
+    let mut ant = machine(MembershipConfig::default());
+    let outputs = handle(&mut ant, seconds(1), says("bat", 1));
+    assert!(outputs.contains(&Output::Discovered { peer: peer("bat"), known: 1 }));
+    let Some(Output::WakeAt(wake)) = outputs.last().cloned() else { panic!("no wake") };
+    assert!(wake <= seconds(2), "the greeting waits for the topic's rate, not for the interval: {wake:?}");
+    let outputs = handle(&mut ant, wake, Input::Woke);
+    assert!(announces(&outputs));
+    let outputs = handle(&mut ant, seconds(9), says("bat", 2));
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Discovered { .. })));
+}
+
+#[test]
+fn replays_are_ignored_and_other_tasks_rejected() {
+    let mut ant = machine(MembershipConfig::default());
+    assert_eq!(verdict(&handle(&mut ant, seconds(1), says("bat", 5))), Verdict::Accept);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 5))), Verdict::Ignore);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 4))), Verdict::Ignore);
+    let Input::Announced { author, mut announcement } = says("cat", 1) else { unreachable!() };
+    announcement.task = TaskId([8; 32]);
+    let outputs = handle(&mut ant, seconds(3), Input::Announced { author, announcement });
+    assert_eq!(verdict(&outputs), Verdict::Reject);
+    assert_eq!(ant.view().len(), 1);
+}
+
+#[test]
+fn an_author_that_floods_is_reported_and_not_passed_on() {
+    let mut ant = machine(MembershipConfig::default());
+    let flooded = (1..100)
+        .map(|n| handle(&mut ant, seconds(1), says("bat", n)))
+        .filter(|outputs| outputs.iter().any(|output| *output == Output::Flooded { author: peer("bat") }));
+    assert_eq!(flooded.count(), 99 - 16);
+}
+
+#[test]
+fn the_view_never_grows_past_its_limit_and_live_peers_stay() {
+    let config = MembershipConfig { max_peers: 8, ..MembershipConfig::default() };
+    let mut ant = machine(config);
+    for n in 0..8 {
+        handle(&mut ant, seconds(1), says(&format!("friend {n}"), 1));
+    }
+    for n in 0..1000 {
+        let outputs = handle(&mut ant, seconds(2), says(&format!("stranger {n}"), 1));
+        assert_eq!(verdict(&outputs), Verdict::Ignore);
+        assert!(ant.view().len() <= 8);
+    }
+    assert!(ant.view().contains_key(&peer("friend 0")));
+    // Overdue friends make room.
+    handle(&mut ant, seconds(30), says("stranger", 1));
+    assert!(ant.view().contains_key(&peer("stranger")));
+    assert_eq!(ant.view().len(), 8);
+}
+
+#[test]
+fn the_rate_of_announcing_falls_with_the_number_of_peers() {
+    let announcements = |peers: usize| {
+        let mut ant = machine(MembershipConfig { max_peers: 10_000, ..MembershipConfig::default() });
+        for n in 0..peers {
+            handle(&mut ant, seconds(1), says(&format!("peer {n}"), 1));
+        }
+        let mut now = seconds(2);
+        let mut count = 0;
+        while now < seconds(602) {
+            let outputs = handle(&mut ant, now, Input::Woke);
+            count += usize::from(announces(&outputs));
+            let Some(Output::WakeAt(wake)) = outputs.last().cloned() else { panic!("no wake") };
+            assert!(wake > now);
+            now = wake;
+            // Keep everyone alive, so that the estimate of the size stays.
+            ant.view.values_mut().for_each(|known| known.heard = now);
+        }
+        count
+    };
+    assert!((100..=160).contains(&announcements(3)), "every five seconds in a small network");
+    assert!((2..=5).contains(&announcements(1000)), "1000 peers share 4 announcements a second");
+}
+
+#[test]
+fn silent_peers_expire_and_are_tried_again_when_nobody_is_left() {
+    let mut ant = machine(MembershipConfig::default());
+    handle(&mut ant, seconds(1), says("bat", 1));
+    let outputs = handle(&mut ant, seconds(120), Input::Woke);
+    assert!(outputs.contains(&Output::Expired { peer: peer("bat") }));
+    let outputs = handle(&mut ant, seconds(300), Input::Woke);
+    let dialled = outputs.iter().any(|o| matches!(o, Output::Dial { peer: Some(p), .. } if *p == peer("bat")));
+    assert!(dialled, "{outputs:?}");
+}
+
+#[test]
+fn draws_are_uniform_and_dial_who_is_not_connected() {
+    let mut ant = machine(MembershipConfig::default());
+    for name in ["bat", "cat", "dog", "eel", "fox"] {
+        handle(&mut ant, seconds(1), says(name, 1));
+    }
+    handle(&mut ant, seconds(1), Input::Connected { peer: peer("bat") });
+    let mut counts = std::collections::BTreeMap::new();
+    for _ in 0..5000 {
+        let mut outputs = Vec::new();
+        let drawn = ant.draw(seconds(100), 2, &[peer("fox")], &mut outputs);
+        assert_eq!(drawn.len(), 2);
+        let dials = drawn.iter().filter(|drawn| **drawn != peer("bat")).count();
+        assert_eq!(outputs.len(), dials, "exactly the unconnected ones are dialled");
+        drawn.into_iter().for_each(|drawn| *counts.entry(drawn).or_insert(0) += 1);
+    }
+    assert_eq!(counts.len(), 4, "the one already tried is never drawn");
+    // Each of four is drawn with probability 1/2: 2500 +- 6 standard deviations of 35.
+    assert!(counts.values().all(|count| (2290..=2710).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn a_refused_peer_is_forgotten_and_not_taken_in_again() {
+    let mut ant = machine(MembershipConfig::default());
+    handle(&mut ant, seconds(1), says("bat", 1));
+    handle(&mut ant, seconds(2), Input::Refused { peer: peer("bat") });
+    assert_eq!(verdict(&handle(&mut ant, seconds(3), says("bat", 2))), Verdict::Ignore);
+    assert!(ant.view().is_empty());
+    handle(&mut ant, seconds(700), says("bat", 3));
+    assert_eq!(ant.view().len(), 1);
+}
+
+#[test]
+fn contacts_are_dialled_with_growing_pauses_until_someone_answers() {
+    let mut ant = machine(MembershipConfig::default());
+    let contact = Contact { peer: Some(peer("bat")), addresses: vec![Address("/memory/9".into())] };
+    let mut outputs = handle(&mut ant, seconds(0), Input::Contacted(contact));
+    let mut dialled = Vec::new();
+    let mut now = seconds(0);
+    while now < seconds(3600) {
+        if outputs.iter().any(|output| matches!(output, Output::Dial { .. })) {
+            dialled.push(now);
+            outputs = handle(&mut ant, now, Input::DialFailed { peer: Some(peer("bat")) });
+        }
+        let Some(Output::WakeAt(wake)) = outputs.last().cloned() else { panic!("no wake") };
+        now = wake;
+        outputs = handle(&mut ant, now, Input::Woke);
+    }
+    let pauses: Vec<Duration> = dialled.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() > 50, "it never gives up");
+    assert!(pauses[0] < Duration::from_secs(1) && pauses.iter().all(|pause| *pause <= Duration::from_secs(61)));
+    assert!(pauses[..5].is_sorted(), "{pauses:?}");
+}

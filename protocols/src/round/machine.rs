@@ -1,0 +1,241 @@
+//! The machine: inputs, outputs and how one follows from the other.
+
+use std::collections::BTreeSet;
+
+use super::RoundConfig;
+use crate::id::PeerId;
+use crate::time::Time;
+
+/// A fact about the current round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The node is up. `has_contacts` says whether there is anyone to look for.
+    Started {
+        /// Whether an address, an address book or a LAN may lead to others.
+        has_contacts: bool,
+    },
+    /// A peer became known.
+    PeerKnown,
+    /// The answer to [`Output::Draw`]; may be empty.
+    Drawn {
+        /// The drawn peers.
+        peers: Vec<PeerId>,
+    },
+    /// A pull ended.
+    PullEnded {
+        /// From whom.
+        peer: PeerId,
+        /// Whether a model arrived.
+        arrived: bool,
+    },
+    /// Training ended, well or not.
+    Trained,
+    /// Mixing, measuring and publishing ended, well or not.
+    Mixed,
+    /// The time of [`Output::WakeAt`] has come.
+    Woke,
+}
+
+/// Something for the interpreter to do, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Train the steps of this round, then say [`Input::Trained`].
+    Train {
+        /// The round.
+        round: u64,
+    },
+    /// Draw up to this many peers without those tried already, then say [`Input::Drawn`].
+    Draw {
+        /// How many.
+        count: usize,
+        /// Who was tried in this round.
+        tried: Vec<PeerId>,
+    },
+    /// Pull from these, say [`Input::PullEnded`] for each.
+    Pull {
+        /// From whom.
+        peers: Vec<PeerId>,
+        /// When to give up.
+        deadline: Time,
+    },
+    /// Stop the pulls that have not ended; nothing is said of them any more.
+    CancelPulls,
+    /// Mix what arrived, measure, publish; then say [`Input::Mixed`].
+    Mix {
+        /// The round; 0 for the first pull of a joining peer.
+        round: u64,
+        /// Peers drawn in this round.
+        drawn: usize,
+    },
+    /// Say [`Input::Woke`] at this time; replaces every earlier one.
+    WakeAt(Time),
+}
+
+/// Where in its round a peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Not started.
+    Idle,
+    /// Looking for others.
+    Joining {
+        /// When to stop looking.
+        until: Time,
+    },
+    /// The learner trains.
+    Training,
+    /// A draw was asked for.
+    Drawing {
+        /// When gathering ends.
+        deadline: Time,
+    },
+    /// Models are on their way.
+    Gathering {
+        /// When it ends.
+        deadline: Time,
+        /// Who has not answered yet.
+        pending: BTreeSet<PeerId>,
+    },
+    /// The learner mixes.
+    Mixing,
+    /// Between rounds.
+    Resting {
+        /// When the next round starts.
+        until: Time,
+    },
+}
+
+/// The rounds of one peer.
+#[derive(Debug)]
+pub struct Round {
+    config: RoundConfig,
+    phase: Phase,
+    round: u64,
+    joining: bool,
+    started: Time,
+    tried: Vec<PeerId>,
+    arrived: usize,
+}
+
+impl Round {
+    /// A machine that has closed `round` rounds.
+    pub fn new(config: RoundConfig, round: u64) -> Self {
+        Self { config, phase: Phase::Idle, round, joining: false, started: Time::ZERO, tried: Vec::new(), arrived: 0 }
+    }
+
+    /// Rounds closed.
+    pub fn closed(&self) -> u64 {
+        self.round
+    }
+
+    /// Where in its round the peer is.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Models that arrived in this round, and peers drawn in it.
+    pub fn gathered(&self) -> (usize, usize) {
+        (self.arrived, self.tried.len())
+    }
+
+    /// Takes one fact and pushes what follows. A fact that does not fit the phase is late and changes nothing.
+    pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Vec<Output>) {
+        match (&mut self.phase, input) {
+            (Phase::Idle, Input::Started { has_contacts }) => self.join(now, has_contacts, outputs),
+            (Phase::Joining { .. }, Input::PeerKnown) => self.draw(now, self.config.fan_out, outputs),
+            (Phase::Joining { until }, Input::Woke) if now >= *until => self.draw(now, self.config.fan_out, outputs),
+            (Phase::Training, Input::Trained) => self.draw(now, self.config.fan_out, outputs),
+            (Phase::Drawing { deadline }, Input::Drawn { peers }) => {
+                let deadline = *deadline;
+                self.pull(now, deadline, peers, outputs);
+            }
+            (Phase::Gathering { pending, deadline }, Input::PullEnded { peer, arrived }) => {
+                if pending.remove(&peer) {
+                    let (deadline, done) = (*deadline, pending.is_empty());
+                    self.arrived += usize::from(arrived);
+                    self.pull_ended(now, deadline, done, outputs);
+                }
+            }
+            (Phase::Gathering { deadline, .. }, Input::Woke) if now >= *deadline => self.mix(true, outputs),
+            (Phase::Mixing, Input::Mixed) => self.close(now, outputs),
+            (Phase::Resting { until }, Input::Woke) if now >= *until => self.train(now, outputs),
+            (
+                Phase::Joining { until } | Phase::Resting { until } | Phase::Gathering { deadline: until, .. },
+                Input::Woke,
+            ) => outputs.push(Output::WakeAt(*until)),
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, now: Time, has_contacts: bool, outputs: &mut Vec<Output>) {
+        if !has_contacts {
+            return self.train(now, outputs);
+        }
+        self.joining = true;
+        let until = now + self.config.join_wait;
+        self.phase = Phase::Joining { until };
+        outputs.push(Output::WakeAt(until));
+    }
+
+    fn train(&mut self, now: Time, outputs: &mut Vec<Output>) {
+        self.joining = false;
+        self.started = now;
+        self.phase = Phase::Training;
+        outputs.push(Output::Train { round: self.round + 1 });
+    }
+
+    fn draw(&mut self, now: Time, count: usize, outputs: &mut Vec<Output>) {
+        self.tried.clear();
+        self.arrived = 0;
+        self.phase = Phase::Drawing { deadline: now + self.config.deadline };
+        outputs.push(Output::Draw { count, tried: Vec::new() });
+    }
+
+    fn pull(&mut self, now: Time, deadline: Time, peers: Vec<PeerId>, outputs: &mut Vec<Output>) {
+        let fresh: BTreeSet<PeerId> = peers.into_iter().filter(|peer| !self.tried.contains(peer)).collect();
+        if fresh.is_empty() || now >= deadline {
+            return self.mix(false, outputs);
+        }
+        self.tried.extend(fresh.iter().copied());
+        outputs.push(Output::Pull { peers: fresh.iter().copied().collect(), deadline });
+        outputs.push(Output::WakeAt(deadline));
+        self.phase = Phase::Gathering { deadline, pending: fresh };
+    }
+
+    /// With every pull ended, missing models are drawn for again while there is time and allowance.
+    fn pull_ended(&mut self, now: Time, deadline: Time, done: bool, outputs: &mut Vec<Output>) {
+        if !done {
+            return;
+        }
+        let missing = self.config.fan_out.saturating_sub(self.arrived);
+        let allowance = (self.config.fan_out * (1 + self.config.redraws)).saturating_sub(self.tried.len());
+        let count = missing.min(allowance);
+        // A joining peer that was told "nothing yet" has joined a network as young as itself: no use in asking on.
+        if count == 0 || now >= deadline || self.joining {
+            return self.mix(false, outputs);
+        }
+        self.phase = Phase::Drawing { deadline };
+        outputs.push(Output::Draw { count, tried: self.tried.clone() });
+    }
+
+    fn mix(&mut self, cancel: bool, outputs: &mut Vec<Output>) {
+        if cancel {
+            outputs.push(Output::CancelPulls);
+        }
+        self.phase = Phase::Mixing;
+        let round = if self.joining { self.round } else { self.round + 1 };
+        outputs.push(Output::Mix { round, drawn: self.tried.len() });
+    }
+
+    fn close(&mut self, now: Time, outputs: &mut Vec<Output>) {
+        if self.joining {
+            return self.train(now, outputs);
+        }
+        self.round += 1;
+        let until = self.started + self.config.min_interval;
+        if until <= now {
+            return self.train(now, outputs);
+        }
+        self.phase = Phase::Resting { until };
+        outputs.push(Output::WakeAt(until));
+    }
+}
