@@ -4,8 +4,42 @@ use std::time::Duration;
 
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
 
+use crate::clock::Clock;
 use crate::learner::Evaluation;
+
+/// Events kept for a reader that is slow; beyond that it is told how many it missed. A round of eight peers makes about
+/// a hundred.
+const BACKLOG: usize = 8192;
+
+/// Where the rooms of one node put what happens. Cloning is cheap; sending never waits.
+#[derive(Debug, Clone)]
+pub struct EventBus {
+    node: PeerId,
+    clock: Clock,
+    sender: broadcast::Sender<Stamped>,
+}
+
+impl EventBus {
+    /// A bus of one node.
+    pub fn new(node: PeerId, clock: Clock) -> Self {
+        Self { node, clock, sender: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// Stamps an event and hands it to all readers and to the log.
+    pub fn emit(&self, event: NodeEvent) {
+        event.log(&self.node);
+        let at_ms = self.clock.now().0 / 1000;
+        // No reader is no error: a node need not be watched.
+        let _ = self.sender.send(Stamped { at_ms, node: self.node, event });
+    }
+
+    /// A reader of everything from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Stamped> {
+        self.sender.subscribe()
+    }
+}
 
 /// Something that happened, with its time and place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,4 +187,26 @@ pub enum NodeEvent {
     },
     /// The node is going down on purpose.
     Stopping,
+}
+
+impl NodeEvent {
+    /// Writes the event to the log, at a level that fits.
+    fn log(&self, node: &PeerId) {
+        let node = tracing::field::display(node.short());
+        match self {
+            NodeEvent::Warning { message } => tracing::warn!(%node, %message),
+            NodeEvent::CommitFailed { error } => tracing::warn!(%node, %error, "state could not be written"),
+            NodeEvent::RoomRestarted { room, times } => tracing::warn!(%node, %room, times, "room restarted"),
+            NodeEvent::Misbehaved { peer, reason, banned } => {
+                tracing::warn!(%node, peer = %peer.short(), %reason, banned, "peer misbehaved");
+            }
+            NodeEvent::PeerRefused { peer, reason } => {
+                tracing::warn!(%node, peer = %peer.short(), %reason, "peer refused");
+            }
+            NodeEvent::Trained { .. } | NodeEvent::Pulled { .. } | NodeEvent::PullFailed { .. } => {
+                tracing::debug!(%node, event = ?self);
+            }
+            _ => tracing::info!(%node, event = ?self),
+        }
+    }
 }

@@ -14,9 +14,12 @@
 //! machines of [`peerlearn_protocols`] and hold no decisions of their own. `network` alone names libp2p, `learner` alone
 //! names burn. [`event::NodeEvent`] is the one typed stream that logs, views, tests and testnets read.
 
+pub mod clock;
 pub mod data;
 pub mod event;
 pub mod learner;
+pub mod mailbox;
 pub mod status;
+pub mod supervisor;
 
 pub use peerlearn_protocols as protocols;

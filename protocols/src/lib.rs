@@ -20,11 +20,15 @@
 //! Everything that leaves a node is defined in [`wire`]; the one place that names bincode is `wire/codec.rs`.
 
 pub mod codec;
+pub mod drift;
 pub mod exchange;
 pub mod id;
+pub mod invariant;
 pub mod membership;
+pub mod mixing;
 pub mod params;
 pub mod round;
+pub mod score;
 pub mod task;
 pub mod time;
 pub mod wire;

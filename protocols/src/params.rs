@@ -111,6 +111,16 @@ impl Layout {
         self.offsets.windows(2).map(|pair| pair[0]..pair[1])
     }
 
+    /// Where tensor `tensor` lies in the flat slice.
+    pub fn range(&self, tensor: usize) -> Range<usize> {
+        self.offsets[tensor]..self.offsets[tensor + 1]
+    }
+
+    /// The tensor that parameter `index` belongs to.
+    pub fn tensor_at(&self, index: usize) -> usize {
+        self.offsets.partition_point(|&offset| offset <= index).saturating_sub(1)
+    }
+
     /// A hash over names and shapes in order; the same on every machine.
     pub fn hash(&self) -> Hash {
         let mut hasher = blake3::Hasher::new();
@@ -167,6 +177,7 @@ mod tests {
         let layout = Layout::new(vec![spec("w", &[2, 3]), spec("b", &[3]), spec("s", &[])]).unwrap();
         assert_eq!(layout.len(), 10);
         assert_eq!(layout.ranges().collect::<Vec<_>>(), [0..6, 6..9, 9..10]);
+        assert_eq!([0, 5, 6, 8, 9].map(|index| layout.tensor_at(index)), [0, 0, 1, 1, 2]);
     }
 
     #[test]
