@@ -15,6 +15,7 @@
 //! names burn. [`event::NodeEvent`] is the one typed stream that logs, views, tests and testnets read.
 
 pub mod clock;
+pub mod config;
 pub mod data;
 pub mod event;
 pub mod learner;

@@ -98,8 +98,12 @@ impl Dataset {
         for &size in self.input.iter().chain([&self.classes]) {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        self.features.iter().for_each(|value| drop(hasher.update(&value.to_le_bytes())));
-        self.labels.iter().for_each(|label| drop(hasher.update(&label.to_le_bytes())));
+        for value in self.features.iter() {
+            hasher.update(&value.to_le_bytes());
+        }
+        for label in self.labels.iter() {
+            hasher.update(&label.to_le_bytes());
+        }
         Hash(*hasher.finalize().as_bytes())
     }
 }

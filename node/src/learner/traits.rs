@@ -111,6 +111,12 @@ pub enum LearnError {
         /// Classes of the model.
         want: usize,
     },
+    /// A convolution needs `[channels, height, width]` with at least 4x4 pixels.
+    #[error("the cnn takes images of at least 4x4 pixels, the data have shape {got:?}; use linear or mlp")]
+    NotAnImage {
+        /// Shape of one example.
+        got: Vec<usize>,
+    },
     /// There are no rows.
     #[error("there are no rows to learn from or to measure on")]
     NoRows,

@@ -1,0 +1,229 @@
+//! The workbench: the model with everything that belongs to learning it, without threads or actors.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cpu_time::ThreadTime;
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::drift::{ControlVariate, OuterNesterov};
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::{Candidate, Meta, Own, mix};
+use peerlearn_protocols::params::Layout;
+use peerlearn_protocols::score::Fault;
+use peerlearn_protocols::wire::blob::{self, Blob, BlobError};
+
+use super::{Evaluation, LearnError, Learner, LearnerConfig, TrainPlan, TrainReport};
+use crate::data::Dataset;
+
+/// What a learner learns from and is measured on.
+#[derive(Debug, Clone)]
+pub struct LearnerData {
+    /// The own rows to train on.
+    pub train: Dataset,
+    /// Own rows kept apart.
+    pub validation: Option<Dataset>,
+    /// Rows that every peer of a demo or test has, never trained on.
+    pub test: Option<Dataset>,
+}
+
+/// Which rows to measure on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The own validation part.
+    Validation,
+    /// The shared test rows.
+    Test,
+}
+
+/// A model from another peer: complete, hash-checked, still encoded, not yet checked for its values.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// Whose it is.
+    pub peer: PeerId,
+    /// Its age, as claimed.
+    pub age: u64,
+    /// Its rows, as claimed.
+    pub samples: u32,
+    /// The encoded model.
+    pub blob: Arc<Vec<u8>>,
+}
+
+/// What training did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trained {
+    /// Steps, samples, loss.
+    pub report: TrainReport,
+    /// Wall time.
+    pub wall: Duration,
+    /// CPU time of the learner's thread.
+    pub cpu: Duration,
+}
+
+/// What a mix did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixed {
+    /// Whose models were mixed in.
+    pub mixed: Vec<PeerId>,
+    /// Whose were not, and why.
+    pub refused: Vec<(PeerId, String)>,
+    /// Whose were not models at all.
+    pub faults: Vec<(PeerId, Fault)>,
+    /// Age of the model now.
+    pub age: u64,
+    /// Whether the own model was far behind.
+    pub was_behind: bool,
+}
+
+/// Everything that a restart needs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Snapshot {
+    /// The shared parameters.
+    pub params: Vec<f32>,
+    /// Sample-steps over the ancestry of the model.
+    pub age: u64,
+    /// The control variate, where it is on.
+    pub correction: Option<Vec<f32>>,
+    /// Slow weights and momentum of the outer step, where it is on.
+    pub outer: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// Model, data, drift state and age.
+pub(super) struct Workbench {
+    learner: Box<dyn Learner>,
+    layout: Layout,
+    data: LearnerData,
+    config: LearnerConfig,
+    /// The parameters after the last mix or restore; what is published and what a new learner starts from.
+    good: Vec<f32>,
+    age: u64,
+    /// Sum of learning rates of the steps since the last mix, eta H.
+    distance: f32,
+    variate: ControlVariate,
+    outer: Option<OuterNesterov>,
+}
+
+impl Workbench {
+    pub fn new(
+        mut learner: Box<dyn Learner>,
+        data: LearnerData,
+        config: LearnerConfig,
+        start: &Snapshot,
+    ) -> Result<Self, LearnError> {
+        learner.write(&start.params)?;
+        let layout = learner.layout().clone();
+        let mut bench = Self {
+            good: start.params.clone(),
+            variate: ControlVariate::new(config.training.control_variate, layout.len()),
+            outer: None,
+            learner,
+            layout,
+            data,
+            config,
+            age: start.age,
+            distance: 0.0,
+        };
+        bench.restore(start)?;
+        Ok(bench)
+    }
+
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), LearnError> {
+        self.learner.write(&snapshot.params)?;
+        self.good.clone_from(&snapshot.params);
+        (self.age, self.distance) = (snapshot.age, 0.0);
+        self.variate.reset();
+        snapshot.correction.iter().for_each(|values| self.variate.restore(values));
+        let outer = &self.config.mixing.outer;
+        self.outer = outer.enabled.then(|| OuterNesterov::new(outer.rate, outer.momentum, &snapshot.params));
+        if let (Some(outer), Some((slow, velocity))) = (&mut self.outer, &snapshot.outer) {
+            outer.restore(slow, velocity);
+        }
+        Ok(())
+    }
+
+    pub fn train(&mut self, round: u64) -> Result<Trained, LearnError> {
+        let (wall, cpu) = (Instant::now(), ThreadTime::now());
+        let training = &self.config.training;
+        let plan = TrainPlan {
+            steps: training.steps,
+            batch: training.batch,
+            learning_rate: training.rate(round),
+            weight_decay: training.weight_decay,
+            momentum: training.momentum,
+            correction: self.variate.correction(),
+            proximal: training.proximal,
+            seed: training.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        };
+        let report = self.learner.train(&self.data.train, &plan)?;
+        self.age = self.age.saturating_add(report.samples);
+        self.distance += plan.learning_rate * report.steps as f32 / (1.0 - plan.momentum);
+        Ok(Trained { report, wall: wall.elapsed(), cpu: cpu.elapsed() })
+    }
+
+    pub fn mix(&mut self, models: &[Pulled]) -> Result<Mixed, LearnError> {
+        let layout = &self.layout;
+        let mut faults = Vec::new();
+        let mut candidates = Vec::with_capacity(models.len());
+        for pulled in models {
+            match Blob::parse(&pulled.blob, layout) {
+                Ok(model) => candidates.push(Candidate {
+                    peer: pulled.peer,
+                    meta: Meta { age: pulled.age, samples: pulled.samples },
+                    model,
+                }),
+                Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
+                Err(_) => faults.push((pulled.peer, Fault::WrongShape)),
+            }
+        }
+        self.learner.read(&mut self.good);
+        let local = self.variate.correction().map(|_| self.good.clone());
+        let meta = Meta { age: self.age, samples: self.samples() };
+        let outcome = mix(&self.config.mixing.rule, Own { params: &mut self.good, meta }, &candidates);
+        self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
+        self.learner.write(&self.good)?;
+        (self.age, self.distance) = (outcome.age, 0.0);
+        let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
+        Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+    }
+
+    /// Learns from what the mix changed. A mix of nobody is no observation of drift, and an outer step on the own model
+    /// alone would only be a larger learning rate.
+    fn correct_drift(&mut self, local: Option<Vec<f32>>, was_behind: bool, alone: bool) {
+        if was_behind {
+            self.variate.reset();
+            self.outer.iter_mut().for_each(|outer| outer.reset(&self.good));
+        } else if !alone {
+            local.iter().for_each(|local| self.variate.update(local, &self.good, self.distance));
+            self.outer.iter_mut().for_each(|outer| outer.step(&mut self.good));
+        }
+    }
+
+    /// Encodes the model as it was after the last mix.
+    pub fn encode(&self, codec: Codec) -> Result<Vec<u8>, LearnError> {
+        Ok(blob::encode(codec, &self.layout, &self.good)?)
+    }
+
+    pub fn evaluate(&mut self, part: Part) -> Result<Option<Evaluation>, LearnError> {
+        let data = match part {
+            Part::Validation => self.data.validation.as_ref(),
+            Part::Test => self.data.test.as_ref(),
+        };
+        data.filter(|data| !data.is_empty()).map(|data| self.learner.evaluate(data)).transpose()
+    }
+
+    pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError> {
+        self.learner.predict(features)
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            params: self.good.clone(),
+            age: self.age,
+            correction: self.variate.correction().map(<[f32]>::to_vec),
+            outer: self.outer.as_ref().map(|outer| (outer.state().0.to_vec(), outer.state().1.to_vec())),
+        }
+    }
+
+    fn samples(&self) -> u32 {
+        u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
+    }
+}
