@@ -20,6 +20,7 @@ pub mod data;
 pub mod event;
 pub mod learner;
 pub mod mailbox;
+pub mod network;
 pub mod status;
 pub mod supervisor;
 

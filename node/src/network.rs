@@ -1,0 +1,36 @@
+//! The network: one libp2p swarm, in one task. It alone names libp2p (but for the key in `identity`).
+//!
+//! It knows nothing of rounds, models or membership. It carries signed announcements by gossip, questions and answers by
+//! request-response, chunks by streams; it checks what can be checked without knowing more than the task (sizes, frames,
+//! signatures, versions), and hands the rest to its owner as [`NetworkEvent`]s.
+//!
+//! ```text
+//!   NetworkHandle --commands, bounded--> swarm task --events, bounded--> owner
+//!        |                                   |
+//!        +------ streams, one task each -----+        (bytes never pass through an actor)
+//! ```
+//!
+//! When the owner does not take events, the swarm is not polled: back-pressure reaches the sockets.
+
+mod actor;
+mod api;
+mod behaviour;
+mod bulk;
+mod config;
+mod counting;
+mod error;
+mod event;
+mod frames;
+mod gossip;
+mod ids;
+mod swarm;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use api::NetworkHandle;
+pub use bulk::{BulkReader, BulkWriter};
+pub use config::NetworkConfig;
+pub use error::{NetworkError, RequestError};
+pub use event::{NetworkEvent, ReplyToken, VerdictToken};
+pub use ids::{from_libp2p, keypair_peer, libp2p_text, to_libp2p};

@@ -1,0 +1,79 @@
+//! The actor that stands for the swarm task: it starts it, notices its end, and is restarted with it.
+
+use std::sync::PoisonError;
+
+use libp2p::identity::Keypair;
+use peerlearn_protocols::id::TaskId;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::api::Line;
+use super::behaviour::bulk_protocol;
+use super::counting::Counters;
+use super::swarm::Driver;
+use super::{NetworkConfig, NetworkEvent, bulk};
+
+/// Commands that may wait for the swarm.
+const COMMANDS: usize = 256;
+
+/// The swarm task ended, which it never does by itself.
+pub(super) struct SwarmEnded;
+
+#[derive(Clone)]
+pub(super) struct NetworkArgs {
+    pub config: NetworkConfig,
+    pub keypair: Keypair,
+    pub task: TaskId,
+    pub events: mpsc::Sender<NetworkEvent>,
+    pub counters: Counters,
+    pub line: Line,
+}
+
+pub(super) struct NetworkState {
+    tasks: [AbortHandle; 2],
+}
+
+impl Drop for NetworkState {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+pub(super) struct NetworkActor;
+
+impl Actor for NetworkActor {
+    type Msg = SwarmEnded;
+    type State = NetworkState;
+    type Arguments = NetworkArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SwarmEnded>,
+        args: NetworkArgs,
+    ) -> Result<NetworkState, ActorProcessingErr> {
+        let (sender, receiver) = mpsc::channel(COMMANDS);
+        let driver =
+            Driver::new(args.keypair, args.task, &args.config, &args.counters, args.events.clone(), sender.clone())?;
+        let control = driver.control();
+        let accepting = tokio::spawn(bulk::accept(control.clone(), bulk_protocol()?, args.events));
+        *args.line.write().unwrap_or_else(PoisonError::into_inner) = Some((sender, control));
+        let running = tokio::spawn(driver.run(receiver));
+        let tasks = [running.abort_handle(), accepting.abort_handle()];
+        tokio::spawn(async move {
+            // Also when it panicked.
+            let _ = running.await;
+            let _ = myself.cast(SwarmEnded);
+        });
+        Ok(NetworkState { tasks })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<SwarmEnded>,
+        SwarmEnded: SwarmEnded,
+        _: &mut NetworkState,
+    ) -> Result<(), ActorProcessingErr> {
+        Err("the swarm task ended".into())
+    }
+}

@@ -1,0 +1,76 @@
+//! Announcements in and out: signatures, and how much of them to take from whom.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use libp2p::identity::Keypair;
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::score::Fault;
+use peerlearn_protocols::wire::{Announcement, Signed, Wire, WireError};
+
+use super::ids::{keypair_peer, public_key};
+
+/// Signs an announcement.
+pub(super) fn sign(keypair: &Keypair, announcement: &Announcement) -> Result<Vec<u8>, WireError> {
+    let body = announcement.to_bytes()?;
+    let invalid = WireError::Invalid { rule: "announcements are signed with ed25519" };
+    let author = keypair_peer(keypair).ok_or_else(|| invalid.clone())?;
+    let signature = keypair.sign(&Signed::message_to_sign(&body)).map_err(|_| invalid.clone())?;
+    let signature = signature.try_into().map_err(|_| invalid)?;
+    Signed { author, signature, body }.to_bytes()
+}
+
+/// Opens a signed announcement: frame, signature, body, task. The fault is of whoever passed it on: honest peers check
+/// before they do.
+pub(super) fn open(task: TaskId, bytes: &[u8]) -> Result<(PeerId, Announcement), Fault> {
+    let signed = Signed::from_bytes(bytes).map_err(fault)?;
+    let key = public_key(&signed.author).ok_or(Fault::BadSignature)?;
+    if !key.verify(&Signed::message_to_sign(&signed.body), &signed.signature) {
+        return Err(Fault::BadSignature);
+    }
+    let announcement = Announcement::from_bytes(&signed.body).map_err(fault)?;
+    if announcement.task != task {
+        return Err(Fault::Unexpected);
+    }
+    Ok((signed.author, announcement))
+}
+
+fn fault(error: WireError) -> Fault {
+    match error {
+        WireError::TooLong { .. } => Fault::TooLong,
+        _ => Fault::Malformed,
+    }
+}
+
+/// Most peers with an allowance; connections are fewer.
+const MAX_BUCKETS: usize = 1024;
+/// Messages a neighbour may pass on in a burst: every peer of a full view may speak at once when the network starts.
+const BURST: f64 = 1000.0;
+/// Messages a second a neighbour may pass on in the long run; a topic carries 4 a second by design.
+const SUSTAINED: f64 = 50.0;
+
+/// How many messages each neighbour may still pass on; spent before anything is decoded or verified.
+#[derive(Debug, Default)]
+pub(super) struct Allowances {
+    buckets: BTreeMap<libp2p::PeerId, (f64, Instant)>,
+}
+
+impl Allowances {
+    pub fn spend(&mut self, peer: libp2p::PeerId, now: Instant) -> bool {
+        if self.buckets.len() >= MAX_BUCKETS && !self.buckets.contains_key(&peer) {
+            self.buckets.pop_first();
+        }
+        let (left, filled) = self.buckets.entry(peer).or_insert((BURST, now));
+        *left = (*left + now.duration_since(*filled).as_secs_f64() * SUSTAINED).min(BURST);
+        *filled = now;
+        let may = *left >= 1.0;
+        if may {
+            *left -= 1.0;
+        }
+        may
+    }
+
+    pub fn forget(&mut self, peer: &libp2p::PeerId) {
+        self.buckets.remove(peer);
+    }
+}

@@ -1,0 +1,406 @@
+//! The task that owns the swarm.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::{self, InboundFailure, Message, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{Multiaddr, Swarm, identify, mdns};
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::membership::Verdict;
+use peerlearn_protocols::score::Fault;
+use peerlearn_protocols::wire::{Announcement, Request, Response, Wire};
+use tokio::sync::{mpsc, oneshot};
+
+use super::behaviour::{Behaviour, BehaviourEvent, Kinship, kinship, topic};
+use super::counting::Counters;
+use super::event::{ReplyToken, VerdictToken};
+use super::gossip::{self, Allowances};
+use super::ids::{from_libp2p, to_libp2p};
+use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
+
+/// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
+const MAX_WAITING: usize = 256;
+/// Questions that may be under way at a time, to all peers together.
+const MAX_ASKED: usize = 256;
+
+/// What the handle wants of the swarm.
+#[derive(Debug)]
+pub(super) enum Command {
+    Publish(Box<Announcement>),
+    Judge { message: MessageId, source: libp2p::PeerId, verdict: Verdict },
+    Dial { peer: Option<PeerId>, addresses: Vec<String> },
+    Disconnect { peer: PeerId, ban: bool },
+    Ask { peer: PeerId, request: Request, reply: oneshot::Sender<Result<Response, RequestError>> },
+    Respond { channel: ResponseChannel<Vec<u8>>, frame: Vec<u8> },
+    Addresses { reply: oneshot::Sender<Vec<String>> },
+}
+
+/// The swarm with what belongs to it.
+pub(super) struct Driver {
+    swarm: Swarm<Behaviour>,
+    keypair: Keypair,
+    task: TaskId,
+    events: mpsc::Sender<NetworkEvent>,
+    commands: mpsc::Sender<Command>,
+    waiting: VecDeque<NetworkEvent>,
+    asked: BTreeMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
+    /// Connected peers; true once they are known to be kin.
+    peers: BTreeMap<libp2p::PeerId, bool>,
+    dialled: BTreeMap<libp2p::PeerId, bool>,
+    unpublished: Option<Vec<u8>>,
+    allowances: Allowances,
+}
+
+impl Driver {
+    pub fn new(
+        keypair: Keypair,
+        task: TaskId,
+        config: &NetworkConfig,
+        counters: &Counters,
+        events: mpsc::Sender<NetworkEvent>,
+        commands: mpsc::Sender<Command>,
+    ) -> Result<Self, NetworkError> {
+        let transport = transport::build(&keypair, counters)?;
+        let behaviour = Behaviour::new(&keypair, task, config)?;
+        let swarm_config =
+            libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
+        let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
+        for text in &config.listen {
+            let address: Multiaddr = text.parse().map_err(|_| NetworkError::Address { address: text.clone() })?;
+            let failed = |error: libp2p::TransportError<_>| NetworkError::Listen {
+                address: text.clone(),
+                reason: innermost(&error),
+            };
+            swarm.listen_on(address).map_err(failed)?;
+        }
+        Ok(Self {
+            swarm,
+            keypair,
+            task,
+            events,
+            commands,
+            waiting: VecDeque::new(),
+            asked: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            dialled: BTreeMap::new(),
+            unpublished: None,
+            allowances: Allowances::default(),
+        })
+    }
+
+    pub fn control(&self) -> libp2p_stream::Control {
+        self.swarm.behaviour().bulk.new_control()
+    }
+
+    /// Runs until it is aborted or the owner of the events is gone.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let events = self.events.clone();
+        loop {
+            tokio::select! {
+                biased;
+                permit = events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
+                    (Ok(permit), Some(event)) => permit.send(event),
+                    _ => return,
+                },
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                event = self.swarm.select_next_some(), if self.waiting.len() < MAX_WAITING => self.on_event(event),
+            }
+        }
+    }
+
+    fn tell(&mut self, event: NetworkEvent) {
+        self.waiting.push_back(event);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish(announcement) => self.publish(&announcement),
+            Command::Judge { message, source, verdict } => self.judge(&message, &source, verdict),
+            Command::Dial { peer, addresses } => self.dial(peer, &addresses),
+            Command::Disconnect { peer, ban } => self.disconnect(peer, ban),
+            Command::Ask { peer, request, reply } => self.ask(peer, &request, reply),
+            Command::Respond { channel, frame } => {
+                // The asker may have gone.
+                let _ = self.swarm.behaviour_mut().control.send_response(channel, frame);
+            }
+            Command::Addresses { reply } => {
+                let _ = reply.send(self.addresses());
+            }
+        }
+    }
+
+    fn publish(&mut self, announcement: &Announcement) {
+        match gossip::sign(&self.keypair, announcement) {
+            Ok(bytes) => self.publish_bytes(bytes),
+            Err(error) => tracing::error!(%error, "own announcement breaks the wire's rules"),
+        }
+    }
+
+    /// Publishes, or keeps the newest announcement until a peer subscribes.
+    fn publish_bytes(&mut self, bytes: Vec<u8>) {
+        let topic = topic(self.task);
+        match self.swarm.behaviour_mut().gossip.publish(topic, bytes.clone()) {
+            Ok(_) | Err(PublishError::Duplicate) => self.unpublished = None,
+            Err(PublishError::NoPeersSubscribedToTopic | PublishError::AllQueuesFull(_)) => {
+                self.unpublished = Some(bytes);
+            }
+            Err(error) => tracing::warn!(%error, "announcement not published"),
+        }
+    }
+
+    fn judge(&mut self, message: &MessageId, source: &libp2p::PeerId, verdict: Verdict) {
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(message, source, acceptance);
+    }
+
+    fn dial(&mut self, peer: Option<PeerId>, addresses: &[String]) {
+        let addresses: Vec<Multiaddr> = addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        let named = peer.as_ref().and_then(to_libp2p).or_else(|| addresses.iter().find_map(peer_in));
+        let own = *self.swarm.local_peer_id();
+        let options: Vec<DialOpts> = match named {
+            Some(named) if named == own => return,
+            Some(named) => vec![
+                DialOpts::peer_id(named)
+                    .condition(PeerCondition::DisconnectedAndNotDialing)
+                    .addresses(addresses)
+                    .build(),
+            ],
+            None => addresses.into_iter().map(|address| DialOpts::unknown_peer_id().address(address).build()).collect(),
+        };
+        for options in options {
+            match self.swarm.dial(options) {
+                Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+                Err(error) => {
+                    let peer = named.as_ref().and_then(from_libp2p);
+                    self.tell(NetworkEvent::DialFailed { peer, reason: innermost(&error) });
+                }
+            }
+        }
+    }
+
+    fn disconnect(&mut self, peer: PeerId, ban: bool) {
+        let Some(peer) = to_libp2p(&peer) else { return };
+        if ban {
+            self.swarm.behaviour_mut().blocked.block_peer(peer);
+        }
+        // Not connected is as good as disconnected.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    fn ask(&mut self, peer: PeerId, request: &Request, reply: oneshot::Sender<Result<Response, RequestError>>) {
+        let refusal = match (to_libp2p(&peer), request.to_bytes()) {
+            (None, _) => RequestError::Unreachable,
+            (_, Err(_)) => RequestError::Malformed,
+            _ if self.asked.len() >= MAX_ASKED => RequestError::Busy,
+            (Some(peer), Ok(frame)) => {
+                let id = self.swarm.behaviour_mut().control.send_request(&peer, frame);
+                self.asked.insert(id, reply);
+                return;
+            }
+        };
+        // Whoever asked may have stopped waiting.
+        let _ = reply.send(Err(refusal));
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().chain(self.swarm.listeners()).collect();
+        addresses.sort_by_key(|address| is_loopback(address));
+        let mut texts: Vec<String> = addresses.into_iter().map(Multiaddr::to_string).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        texts.retain(|text| seen.insert(text.clone()));
+        texts
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                self.peers.entry(peer_id).or_insert(false);
+                self.dialled.entry(peer_id).or_insert(endpoint.is_dialer());
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_closed(peer_id),
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_error(peer_id, &error),
+            SwarmEvent::NewListenAddr { .. }
+            | SwarmEvent::ExpiredListenAddr { .. }
+            | SwarmEvent::ListenerClosed { .. }
+            | SwarmEvent::ExternalAddrConfirmed { .. } => {
+                let addresses = self.addresses();
+                self.tell(NetworkEvent::Listening { addresses });
+            }
+            _ => {}
+        }
+    }
+
+    fn on_closed(&mut self, peer: libp2p::PeerId) {
+        self.dialled.remove(&peer);
+        self.allowances.forget(&peer);
+        if self.peers.remove(&peer) == Some(true)
+            && let Some(peer) = from_libp2p(&peer)
+        {
+            self.tell(NetworkEvent::Disconnected { peer });
+        }
+    }
+
+    fn on_dial_error(&mut self, peer: Option<libp2p::PeerId>, error: &DialError) {
+        if matches!(error, DialError::DialPeerConditionFalse(_) | DialError::Aborted | DialError::LocalPeerId { .. }) {
+            return;
+        }
+        let peer = peer.as_ref().and_then(from_libp2p);
+        self.tell(NetworkEvent::DialFailed { peer, reason: innermost(error) });
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                self.on_described(peer_id, &info.protocol_version);
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
+                self.on_gossip(propagation_source, message_id, &message.data);
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. }) => {
+                self.unpublished.take().into_iter().for_each(|bytes| self.publish_bytes(bytes));
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => self.on_found(found),
+            BehaviourEvent::Control(event) => self.on_control(event),
+            _ => {}
+        }
+    }
+
+    fn on_described(&mut self, libp2p_peer: libp2p::PeerId, description: &str) {
+        let Some(peer) = from_libp2p(&libp2p_peer) else {
+            let _ = self.swarm.disconnect_peer_id(libp2p_peer);
+            return;
+        };
+        let reason = match kinship(self.task, description) {
+            Kinship::Kin => return self.welcome(libp2p_peer, peer),
+            Kinship::Stranger => None,
+            Kinship::Refused(reason) => Some(reason),
+        };
+        let _ = self.swarm.disconnect_peer_id(libp2p_peer);
+        self.tell(NetworkEvent::Refused { peer, reason });
+    }
+
+    fn welcome(&mut self, libp2p_peer: libp2p::PeerId, peer: PeerId) {
+        // Identify repeats itself, and may come after the connection has ended.
+        if let Some(kin @ false) = self.peers.get_mut(&libp2p_peer) {
+            *kin = true;
+            let dialled = self.dialled.get(&libp2p_peer).copied().unwrap_or(false);
+            self.tell(NetworkEvent::Connected { peer, dialled });
+        }
+    }
+
+    fn on_gossip(&mut self, source: libp2p::PeerId, message: MessageId, bytes: &[u8]) {
+        let opened = match self.allowances.spend(source, Instant::now()) {
+            true => gossip::open(self.task, bytes),
+            false => Err(Fault::Flood),
+        };
+        match opened {
+            Ok((author, announcement)) => {
+                let verdict = VerdictToken { message, source, commands: self.commands.clone() };
+                self.tell(NetworkEvent::Announced { author, announcement: Box::new(announcement), verdict });
+            }
+            Err(fault) => {
+                self.judge(&message, &source, Verdict::Reject);
+                if let Some(peer) = from_libp2p(&source) {
+                    self.tell(NetworkEvent::Misbehaved { peer, fault });
+                }
+            }
+        }
+    }
+
+    fn on_found(&mut self, found: Vec<(libp2p::PeerId, Multiaddr)>) {
+        let mut peers: BTreeMap<PeerId, Vec<String>> = BTreeMap::new();
+        for (peer, address) in found {
+            if let Some(peer) = from_libp2p(&peer) {
+                peers.entry(peer).or_default().push(address.to_string());
+            }
+        }
+        peers.into_iter().for_each(|(peer, addresses)| self.tell(NetworkEvent::Found { peer, addresses }));
+    }
+
+    fn on_control(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            request_response::Event::Message { peer, message, .. } => match message {
+                Message::Request { request, channel, .. } => self.on_asked(peer, &request, channel),
+                Message::Response { request_id, response } => {
+                    let answer = Response::from_bytes(&response).map_err(|_| RequestError::Malformed);
+                    self.answered(request_id, answer);
+                }
+            },
+            request_response::Event::OutboundFailure { request_id, error, .. } => {
+                self.answered(request_id, Err(request_error(error)));
+            }
+            request_response::Event::InboundFailure { peer, error: InboundFailure::Io(error), .. }
+                if error.kind() == std::io::ErrorKind::InvalidData =>
+            {
+                from_libp2p(&peer).into_iter().for_each(|peer| {
+                    self.tell(NetworkEvent::Misbehaved { peer, fault: Fault::TooLong });
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn on_asked(&mut self, peer: libp2p::PeerId, frame: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        let Some(peer) = from_libp2p(&peer) else { return };
+        match Request::from_bytes(frame) {
+            Ok(request) => {
+                let reply = ReplyToken { channel, commands: self.commands.clone() };
+                self.tell(NetworkEvent::Asked { peer, request, reply });
+            }
+            Err(_) => self.tell(NetworkEvent::Misbehaved { peer, fault: Fault::Malformed }),
+        }
+    }
+
+    fn answered(&mut self, id: OutboundRequestId, answer: Result<Response, RequestError>) {
+        if let Some(reply) = self.asked.remove(&id) {
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+fn request_error(error: OutboundFailure) -> RequestError {
+    match error {
+        OutboundFailure::DialFailure => RequestError::Unreachable,
+        OutboundFailure::Timeout => RequestError::Timeout,
+        OutboundFailure::ConnectionClosed => RequestError::Cut { reason: "connection closed".to_owned() },
+        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
+        OutboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => RequestError::Malformed,
+        OutboundFailure::Io(error) => RequestError::Cut { reason: error.to_string() },
+    }
+}
+
+fn peer_in(address: &Multiaddr) -> Option<libp2p::PeerId> {
+    address.iter().find_map(|part| if let Protocol::P2p(peer) = part { Some(peer) } else { None })
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    address.iter().any(|part| match part {
+        Protocol::Ip4(ip) => ip.is_loopback(),
+        Protocol::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
+}
+
+/// The last message in a chain of causes: libp2p's outer ones say little.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
