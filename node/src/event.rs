@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerlearn_protocols::id::{PeerId, Root, TaskId};
+use peerlearn_protocols::id::{PeerId, TaskId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -126,8 +126,6 @@ pub enum NodeEvent {
     Pulled {
         /// From whom.
         peer: PeerId,
-        /// What.
-        root: Root,
         /// Encoded bytes.
         bytes: u64,
         /// From request to last chunk.

@@ -18,10 +18,18 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod event;
+pub mod exchange;
 pub mod learner;
 pub mod mailbox;
+pub mod membership;
 pub mod network;
+pub mod node;
+pub mod registry;
+pub mod round;
 pub mod status;
 pub mod supervisor;
+pub mod ticket;
 
+pub use config::NodeConfig;
+pub use node::Node;
 pub use peerlearn_protocols as protocols;

@@ -63,6 +63,8 @@ pub enum Phase {
     Gathering,
     /// Averaging.
     Mixing,
+    /// All rounds asked for are done; the node serves what it has.
+    Finished,
     /// Between rounds, as the settings ask.
     Resting,
     /// Going down.

@@ -8,7 +8,7 @@ use peerlearn_protocols::codec::Codec;
 use ractor::Actor;
 
 use super::actor::{LearnerActor, LearnerArgs, LearnerMsg};
-use super::bench::{Mixed, Part, Pulled, Snapshot, Trained};
+use super::bench::{Encoded, Mixed, Part, Pulled, Snapshot, Trained};
 use super::thread::{Order, Reply, Shared};
 use super::{Evaluation, LearnerConfig, LearnerData, LearnerError, LearnerFactory};
 use crate::mailbox::{Mailbox, RoomGone};
@@ -64,7 +64,7 @@ impl LearnerHandle {
     ///
     /// # Errors
     /// Any [`LearnerError`].
-    pub async fn encode(&self, codec: Codec) -> Result<Vec<u8>, LearnerError> {
+    pub async fn encode(&self, codec: Codec) -> Result<Encoded, LearnerError> {
         self.ask(|reply| Order::Encode(codec, reply)).await
     }
 

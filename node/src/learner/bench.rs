@@ -87,6 +87,17 @@ pub struct Snapshot {
     pub outer: Option<(Vec<f32>, Vec<f32>)>,
 }
 
+/// The model as it travels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// The bytes.
+    pub blob: Vec<u8>,
+    /// Sample-steps over the ancestry.
+    pub age: u64,
+    /// Euclidean norm of the parameters.
+    pub norm: f32,
+}
+
 /// Model, data, drift state and age.
 pub(super) struct Workbench {
     learner: Box<dyn Learner>,
@@ -198,8 +209,10 @@ impl Workbench {
     }
 
     /// Encodes the model as it was after the last mix.
-    pub fn encode(&self, codec: Codec) -> Result<Vec<u8>, LearnError> {
-        Ok(blob::encode(codec, &self.layout, &self.good)?)
+    pub fn encode(&self, codec: Codec) -> Result<Encoded, LearnError> {
+        let blob = blob::encode(codec, &self.layout, &self.good)?;
+        let norm = self.good.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
     }
 
     pub fn evaluate(&mut self, part: Part) -> Result<Option<Evaluation>, LearnError> {

@@ -12,7 +12,7 @@ use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::Codec;
 use ractor::RpcReplyPort;
 
-use super::bench::{Mixed, Part, Pulled, Snapshot, Trained, Workbench};
+use super::bench::{Encoded, Mixed, Part, Pulled, Snapshot, Trained, Workbench};
 use super::{Evaluation, LearnError, LearnerError};
 
 /// Orders that may wait: the round gives one at a time, status and prediction a few.
@@ -24,7 +24,7 @@ pub(super) type Reply<T> = RpcReplyPort<Result<T, LearnerError>>;
 pub(super) enum Order {
     Train(u64, Reply<Trained>),
     Mix(Vec<Pulled>, Reply<Mixed>),
-    Encode(Codec, Reply<Vec<u8>>),
+    Encode(Codec, Reply<Encoded>),
     Evaluate(Part, Reply<Option<Evaluation>>),
     Predict(Vec<f32>, Reply<Vec<f32>>),
     Snapshot(Reply<Snapshot>),

@@ -33,24 +33,34 @@ impl Publication {
 pub struct Shelf {
     task: TaskId,
     kept: usize,
-    publications: VecDeque<Publication>,
+    /// Each with the same model in other codecs behind it.
+    publications: VecDeque<Vec<Publication>>,
 }
 
 impl Shelf {
-    /// An empty shelf that keeps the newest publication of each codec, and `kept` older ones.
+    /// An empty shelf that keeps the newest model and `kept` older ones, each in every codec it was asked for in.
     pub fn new(task: TaskId, kept: usize) -> Self {
         Self { task, kept, publications: VecDeque::new() }
     }
 
     /// Puts a publication in front; the oldest beyond the bound are let go.
     pub fn publish(&mut self, publication: Publication) {
-        self.publications.push_front(publication);
+        self.publications.push_front(vec![publication]);
         self.publications.truncate(1 + self.kept);
     }
 
-    /// The newest publication.
+    /// Adds the newest model in another codec; a codec that is there already is left alone.
+    pub fn add(&mut self, publication: Publication) {
+        if let Some(newest) = self.publications.front_mut()
+            && newest.iter().all(|held| held.offer.codec != publication.offer.codec)
+        {
+            newest.push(publication);
+        }
+    }
+
+    /// The newest model, as it was published.
     pub fn newest(&self) -> Option<&Publication> {
-        self.publications.front()
+        self.publications.front()?.first()
     }
 
     /// Answers a question.
@@ -59,10 +69,12 @@ impl Shelf {
             Request::Newest { task, .. } if task != self.task => {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
             }
-            Request::Newest { codec, .. } => match self.newest() {
+            Request::Newest { codec, .. } => match self.publications.front() {
                 None => refuse(Refusal::NothingYet, 1_000),
-                Some(newest) if newest.offer.codec != codec => refuse(Refusal::Codec, 600_000),
-                Some(newest) => Response::Offer { offer: newest.offer, hashes: page(&newest.manifest, 0) },
+                Some(newest) => match newest.iter().find(|held| held.offer.codec == codec) {
+                    None => refuse(Refusal::Codec, 600_000),
+                    Some(held) => Response::Offer { offer: held.offer, hashes: page(&held.manifest, 0) },
+                },
             },
             Request::Hashes { root, first } => match self.find(root) {
                 None => refuse(Refusal::Gone, 0),
@@ -81,7 +93,7 @@ impl Shelf {
     }
 
     fn find(&self, root: Root) -> Option<&Publication> {
-        self.publications.iter().find(|publication| publication.offer.root == root)
+        self.publications.iter().flatten().find(|publication| publication.offer.root == root)
     }
 }
 

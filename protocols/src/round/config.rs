@@ -14,6 +14,8 @@ pub struct RoundConfig {
     pub min_interval: Duration,
     /// Longest time a starting peer looks for others before it trains alone.
     pub join_wait: Duration,
+    /// Rounds after which the peer only serves what it has; 0 never ends.
+    pub rounds: u64,
     /// Draws that may replace failed pulls in one round, as a multiple of `fan_out`.
     pub redraws: usize,
 }
@@ -25,6 +27,7 @@ impl Default for RoundConfig {
             deadline: Duration::from_secs(10),
             min_interval: Duration::ZERO,
             join_wait: Duration::from_secs(3),
+            rounds: 0,
             redraws: 1,
         }
     }

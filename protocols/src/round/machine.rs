@@ -97,6 +97,8 @@ pub enum Phase {
     },
     /// The learner mixes.
     Mixing,
+    /// All rounds are done.
+    Finished,
     /// Between rounds.
     Resting {
         /// When the next round starts.
@@ -167,6 +169,10 @@ impl Round {
     }
 
     fn join(&mut self, now: Time, has_contacts: bool, outputs: &mut Vec<Output>) {
+        if self.is_done() {
+            self.phase = Phase::Finished;
+            return;
+        }
         if !has_contacts {
             return self.train(now, outputs);
         }
@@ -174,6 +180,10 @@ impl Round {
         let until = now + self.config.join_wait;
         self.phase = Phase::Joining { until };
         outputs.push(Output::WakeAt(until));
+    }
+
+    fn is_done(&self) -> bool {
+        self.config.rounds > 0 && self.round >= self.config.rounds
     }
 
     fn train(&mut self, now: Time, outputs: &mut Vec<Output>) {
@@ -231,6 +241,10 @@ impl Round {
             return self.train(now, outputs);
         }
         self.round += 1;
+        if self.is_done() {
+            self.phase = Phase::Finished;
+            return;
+        }
         let until = self.started + self.config.min_interval;
         if until <= now {
             return self.train(now, outputs);

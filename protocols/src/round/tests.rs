@@ -83,6 +83,16 @@ fn rounds_keep_their_least_interval() {
     assert_eq!(handle(&mut round, until, Input::Woke), [Output::Train { round: 2 }]);
 }
 
+#[test]
+fn after_the_last_round_nothing_is_pending() {
+    let mut round = Round::new(RoundConfig { rounds: 1, ..RoundConfig::default() }, 0);
+    handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
+    handle(&mut round, Time(1), Input::Trained);
+    handle(&mut round, Time(1), Input::Drawn { peers: vec![] });
+    assert_eq!(handle(&mut round, Time(1), Input::Mixed), []);
+    assert_eq!((round.phase(), round.closed()), (&Phase::Finished, 1));
+}
+
 /// Progress: with any loss of answers, late, doubled and made-up inputs, a round closes within its deadline of own time.
 #[test]
 fn every_round_closes_whatever_is_lost() {

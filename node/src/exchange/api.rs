@@ -1,0 +1,92 @@
+//! The handle of the exchange room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled};
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::params::Layout;
+use peerlearn_protocols::wire::blob::encoded_len;
+use peerlearn_protocols::wire::{BulkRequest, Request};
+use ractor::Actor;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::ExchangeSettings;
+use super::actor::{ExchangeActor, ExchangeArgs, ExchangeMsg};
+use super::pull::{self, PullFailure};
+use crate::mailbox::Mailbox;
+use crate::network::{BulkWriter, NetworkHandle, ReplyToken};
+use crate::supervisor::Start;
+
+/// The exchange, for other rooms. Cloning is cheap.
+#[derive(Clone)]
+pub struct ExchangeHandle {
+    mailbox: Mailbox<ExchangeMsg>,
+    network: NetworkHandle,
+    outbound: Arc<Semaphore>,
+    order: PullOrder,
+}
+
+impl ExchangeHandle {
+    /// A handle, and how the supervisor starts the room behind it. At most `fan_out` pulls run at a time.
+    pub fn new(
+        task: TaskId,
+        layout: Layout,
+        settings: &ExchangeSettings,
+        fan_out: usize,
+        network: NetworkHandle,
+    ) -> (Self, Start) {
+        let machine = ExchangeConfig::default();
+        let bytes = encoded_len(settings.codec, &layout);
+        let order = PullOrder { task, codec: settings.codec, bytes, least_age: 0, resumes: machine.resumes };
+        let mailbox = Mailbox::new("exchange");
+        let outbound = Arc::new(Semaphore::new(fan_out.max(1)));
+        let handle = Self { mailbox: mailbox.clone(), network, outbound, order };
+        let inbound = Arc::new(Semaphore::new(settings.max_inbound));
+        let args = ExchangeArgs { task, layout: Arc::new(layout), kept: machine.kept, inbound };
+        let start: Start = Arc::new(move |supervisor| {
+            let (args, mailbox) = (args.clone(), mailbox.clone());
+            Box::pin(async move {
+                let (actor, _) = Actor::spawn_linked(None, ExchangeActor, args, supervisor).await?;
+                mailbox.connect(actor.clone());
+                Ok(actor.get_cell())
+            })
+        });
+        (handle, start)
+    }
+
+    /// Pulls the newest model of a peer, within `limit`. An offer below `least_age` is refused before it is pulled.
+    ///
+    /// # Errors
+    /// Any [`PullFailure`].
+    pub async fn pull(&self, peer: PeerId, least_age: u64, limit: Duration) -> Result<Pulled, PullFailure> {
+        let order = PullOrder { least_age, ..self.order };
+        let work = async {
+            // The semaphore is never closed; a permit that fails would mean that the node stops.
+            let _permit = self.outbound.acquire().await.map_err(|_| PullFailure::Deadline)?;
+            pull::run(&self.network, peer, order).await
+        };
+        tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))
+    }
+
+    /// Serves this model from now on.
+    pub fn publish(&self, publication: Publication) {
+        self.cast(ExchangeMsg::Publish(Box::new(publication)));
+    }
+
+    /// A question from the network.
+    pub fn asked(&self, request: Request, reply: ReplyToken, permit: OwnedSemaphorePermit) {
+        self.cast(ExchangeMsg::Asked(request, reply, permit));
+    }
+
+    /// A stream from the network.
+    pub fn bulk_asked(&self, request: BulkRequest, writer: BulkWriter, permit: OwnedSemaphorePermit) {
+        self.cast(ExchangeMsg::BulkAsked(request, writer, permit));
+    }
+
+    fn cast(&self, message: ExchangeMsg) {
+        if let Err(error) = self.mailbox.cast(message) {
+            tracing::debug!(%error);
+        }
+    }
+}

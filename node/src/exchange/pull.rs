@@ -1,0 +1,72 @@
+//! One pull, from question to last chunk.
+
+use peerlearn_protocols::exchange::{Pull, PullError, PullOrder, Pulled, Step};
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::score::Fault;
+use peerlearn_protocols::wire::CHUNK_BYTES;
+use thiserror::Error;
+
+use crate::network::{BulkReader, NetworkHandle, RequestError};
+
+/// Why a pull came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PullFailure {
+    /// The conversation failed.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The network failed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Not in time.
+    #[error("did not arrive before the deadline")]
+    Deadline,
+}
+
+impl PullFailure {
+    /// What to count against the holder; `None` when it is not to blame.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            PullFailure::Pull(PullError::WrongHash { .. }) => Some(Fault::WrongHash),
+            PullFailure::Pull(PullError::WrongSize { .. }) => Some(Fault::WrongShape),
+            PullFailure::Pull(PullError::Unexpected) => Some(Fault::Unexpected),
+            PullFailure::Request(RequestError::Malformed) => Some(Fault::Malformed),
+            PullFailure::Request(RequestError::Timeout) | PullFailure::Deadline => Some(Fault::Slow),
+            _ => None,
+        }
+    }
+}
+
+/// Drives a pull to its end. Memory: the encoded model and one chunk.
+pub(super) async fn run(network: &NetworkHandle, peer: PeerId, order: PullOrder) -> Result<Pulled, PullFailure> {
+    let (mut pull, mut step) = Pull::new(order);
+    let mut stream: Option<BulkReader> = None;
+    let mut buffer = Vec::new();
+    loop {
+        step = match step {
+            Step::Ask(request) => pull.answered(network.request(peer, request).await?),
+            Step::Stream(request) => match network.open_bulk(peer, request).await {
+                Ok(reader) => {
+                    stream = Some(reader);
+                    pull.opened()
+                }
+                Err(RequestError::Cut { .. }) => pull.cut(),
+                Err(error) => return Err(error.into()),
+            },
+            Step::Read(bytes) => {
+                let bytes = bytes.min(CHUNK_BYTES);
+                buffer.resize(bytes, 0);
+                let read = match &mut stream {
+                    Some(stream) => stream.read(&mut buffer).await,
+                    None => Err(RequestError::Down),
+                };
+                match read {
+                    Ok(()) => pull.chunk(&buffer),
+                    Err(RequestError::Cut { .. }) => pull.cut(),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Step::Done(pulled) => return Ok(*pulled),
+            Step::Failed(error) => return Err(error.into()),
+        }
+    }
+}

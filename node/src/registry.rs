@@ -1,0 +1,29 @@
+//! The registry: what a node keeps on disk, and how nothing of it is lost.
+//!
+//! ```text
+//! HOME/
+//!   identity.key             the ed25519 key, mode 0600
+//!   lock                     held while a node runs
+//!   starts                   how often a node was started here
+//!   checkpoint.safetensors   parameters, drift state; round, age and task in its header
+//!   book.json                addresses of peers met
+//!   control.sock             the local control socket of the running node
+//! ```
+//!
+//! Every file is written aside, synced and renamed, and its directory synced, so that kill -9 at any instant leaves the
+//! old or the new one. Writing happens on a thread of its own; a node that cannot write says so and goes on in memory.
+
+mod actor;
+mod api;
+mod book;
+mod checkpoint;
+mod error;
+mod home;
+#[cfg(test)]
+mod tests;
+
+pub use api::RegistryHandle;
+pub use book::BookEntry;
+pub use checkpoint::Checkpoint;
+pub use error::RegistryError;
+pub use home::Home;

@@ -1,0 +1,78 @@
+//! The handle of the registry room.
+
+use std::sync::Arc;
+
+use peerlearn_protocols::id::TaskId;
+use peerlearn_protocols::params::Layout;
+use ractor::Actor;
+use tokio::sync::watch;
+
+use super::actor::{RegistryActor, RegistryArgs, RegistryMsg};
+use super::{BookEntry, Checkpoint, Home, RegistryError, book, checkpoint};
+use crate::event::EventBus;
+use crate::mailbox::Mailbox;
+use crate::supervisor::Start;
+
+/// The registry, for other rooms. Cloning is cheap.
+#[derive(Clone)]
+pub struct RegistryHandle {
+    mailbox: Mailbox<RegistryMsg>,
+    committed: watch::Receiver<Option<u64>>,
+}
+
+impl RegistryHandle {
+    /// A handle, what was on disk, and how the supervisor starts the room behind it.
+    ///
+    /// # Errors
+    /// A file is damaged or belongs to another task.
+    pub fn open(
+        home: Arc<Home>,
+        task: TaskId,
+        layout: Layout,
+        events: EventBus,
+    ) -> Result<(Self, Option<Checkpoint>, Vec<BookEntry>, Start), RegistryError> {
+        let found = checkpoint::load(&home.file("checkpoint.safetensors"), task, &layout)?;
+        let book = book::load(&home.file("book.json"))?;
+        let (sender, committed) = watch::channel(found.as_ref().map(|checkpoint| checkpoint.round));
+        let mailbox = Mailbox::new("registry");
+        let layout = Arc::new(layout);
+        let args = RegistryArgs { home, task, layout, events, committed: Arc::new(sender) };
+        let handle = Self { mailbox: mailbox.clone(), committed };
+        let start: Start = Arc::new(move |supervisor| {
+            let (args, mailbox) = (args.clone(), mailbox.clone());
+            Box::pin(async move {
+                let (actor, _) = Actor::spawn_linked(None, RegistryActor, args, supervisor).await?;
+                mailbox.connect(actor.clone());
+                Ok(actor.get_cell())
+            })
+        });
+        Ok((handle, found, book, start))
+    }
+
+    /// Puts a checkpoint on disk soon; the event stream says when it is there.
+    pub fn commit(&self, checkpoint: Checkpoint) {
+        self.cast(RegistryMsg::Commit(Box::new(checkpoint)));
+    }
+
+    /// Puts the address book on disk soon.
+    pub fn save_book(&self, entries: Vec<BookEntry>) {
+        self.cast(RegistryMsg::SaveBook(entries));
+    }
+
+    /// Waits until everything told so far is on disk or has failed.
+    pub async fn flush(&self) {
+        // A registry that does not answer has nothing to wait for.
+        let _ = self.mailbox.ask(RegistryMsg::Flush).await;
+    }
+
+    /// The round on disk.
+    pub fn committed(&self) -> Option<u64> {
+        *self.committed.borrow()
+    }
+
+    fn cast(&self, message: RegistryMsg) {
+        if let Err(error) = self.mailbox.cast(message) {
+            tracing::warn!(%error, "state not kept");
+        }
+    }
+}

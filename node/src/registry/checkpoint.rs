@@ -1,0 +1,137 @@
+//! The checkpoint: a safetensors file that any tool can open.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use peerlearn_protocols::id::{Hash, TaskId};
+use peerlearn_protocols::params::Layout;
+use safetensors::tensor::{Dtype, SafeTensors, View};
+
+use super::RegistryError;
+use super::home::write_whole;
+use crate::learner::Snapshot;
+
+/// Where a restart goes on from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Rounds closed.
+    pub round: u64,
+    /// The state of the learner.
+    pub snapshot: Snapshot,
+}
+
+/// The kinds of state, each a copy of the layout under its own prefix.
+const PARTS: [&str; 4] = ["model", "correction", "outer.slow", "outer.velocity"];
+
+/// A tensor as safetensors writes it.
+pub(super) struct Floats<'a> {
+    pub shape: &'a [usize],
+    pub values: &'a [f32],
+}
+
+impl View for Floats<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * 4
+    }
+}
+
+/// Names and views of all tensors of a layout, under a prefix.
+pub(super) fn tensors<'a>(
+    prefix: &'a str,
+    layout: &'a Layout,
+    flat: &'a [f32],
+) -> impl Iterator<Item = (String, Floats<'a>)> + 'a {
+    layout.tensors().iter().zip(layout.ranges()).map(move |(tensor, range)| {
+        (format!("{prefix}{}", tensor.name), Floats { shape: &tensor.shape, values: &flat[range] })
+    })
+}
+
+pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Checkpoint) -> Result<(), RegistryError> {
+    let Checkpoint { round, snapshot } = checkpoint;
+    let metadata = HashMap::from([
+        ("format".to_owned(), "peerlearn checkpoint 1".to_owned()),
+        ("task".to_owned(), task.to_string()),
+        ("round".to_owned(), round.to_string()),
+        ("age".to_owned(), snapshot.age.to_string()),
+        ("digest".to_owned(), digest(snapshot).to_string()),
+    ]);
+    let [model, correction, slow, velocity] = PARTS.map(|part| format!("{part}."));
+    let mut views: Vec<(String, Floats<'_>)> = tensors(&model, layout, &snapshot.params).collect();
+    snapshot.correction.iter().for_each(|flat| views.extend(tensors(&correction, layout, flat)));
+    if let Some((a, b)) = &snapshot.outer {
+        views.extend(tensors(&slow, layout, a).chain(tensors(&velocity, layout, b)));
+    }
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(path, &error.to_string()))?;
+    write_whole(path, &bytes, false)
+}
+
+pub(super) fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(RegistryError::Io { action: "read", path: path.to_owned(), source }),
+    };
+    let wrong = |reason: &str| damaged(path, reason);
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(&error.to_string()))?;
+    let header = header.metadata().clone().unwrap_or_default();
+    let field = |name: &str| header.get(name).ok_or_else(|| wrong(&format!("its header has no {name}")));
+    let number = |name: &str| field(name)?.parse::<u64>().map_err(|_| wrong(&format!("its {name} is no number")));
+    if field("task")? != &task.to_string() {
+        let theirs = field("task")?.chars().take(8).collect();
+        return Err(RegistryError::OtherTask { path: path.to_owned(), theirs, ours: task.short() });
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(&error.to_string()))?;
+    let [params, correction, slow, velocity] = PARTS.map(|part| read_part(&file, part, layout));
+    let snapshot = Snapshot {
+        params: params.ok_or_else(|| wrong("its parameters do not have the shapes of the task"))?,
+        age: number("age")?,
+        correction,
+        outer: slow.zip(velocity),
+    };
+    if field("digest")? != &digest(&snapshot).to_string() || layout.check(&snapshot.params).is_err() {
+        return Err(wrong("its digest does not fit its content"));
+    }
+    Ok(Some(Checkpoint { round: number("round")?, snapshot }))
+}
+
+fn read_part(file: &SafeTensors<'_>, part: &str, layout: &Layout) -> Option<Vec<f32>> {
+    let mut flat = Vec::with_capacity(layout.len());
+    for tensor in layout.tensors() {
+        let view = file.tensor(&format!("{part}.{}", tensor.name)).ok()?;
+        if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {
+            return None;
+        }
+        flat.extend(view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    }
+    Some(flat)
+}
+
+fn digest(snapshot: &Snapshot) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    let outer = snapshot.outer.iter().flat_map(|(slow, velocity)| [slow, velocity]);
+    for part in [&snapshot.params].into_iter().chain(&snapshot.correction).chain(outer) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        part.iter().for_each(|value| {
+            hasher.update(&value.to_le_bytes());
+        });
+    }
+    hasher.update(&snapshot.age.to_le_bytes());
+    Hash(*hasher.finalize().as_bytes())
+}
+
+fn damaged(path: &Path, reason: &str) -> RegistryError {
+    RegistryError::Damaged { path: path.to_owned(), reason: reason.to_owned() }
+}

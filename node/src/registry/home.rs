@@ -1,0 +1,136 @@
+//! The directory of a node, and files that are whole or not there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use libp2p::identity::Keypair;
+
+use super::RegistryError;
+
+/// A node's directory, locked against other nodes while this lives.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Home {
+    /// Makes the directory if need be and locks it.
+    ///
+    /// # Errors
+    /// It cannot be made or written, or another node runs in it.
+    pub fn open(path: &Path) -> Result<Self, RegistryError> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| RegistryError::Io { action, path, source }
+        };
+        std::fs::create_dir_all(path).map_err(failed("create directory", path))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(failed("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(RegistryError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed("lock", &lock_path)(source)),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The identity of this node, made on the first call.
+    ///
+    /// # Errors
+    /// The file is damaged, may be read by others, or cannot be read or written. An existing file is never replaced.
+    pub fn identity(&self) -> Result<Keypair, RegistryError> {
+        let path = self.file("identity.key");
+        let damaged = |reason: &str| RegistryError::Damaged { path: path.clone(), reason: reason.to_owned() };
+        match std::fs::read(&path) {
+            Ok(mut secret) => {
+                check_private(&path)?;
+                Keypair::ed25519_from_bytes(&mut secret).map_err(|_| damaged("it is no ed25519 key of 32 bytes"))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let keypair = Keypair::generate_ed25519();
+                let ed25519 = keypair.clone().try_into_ed25519().map_err(|_| damaged("it could not be made"))?;
+                write_whole(&path, ed25519.secret().as_ref(), true)?;
+                Ok(keypair)
+            }
+            Err(source) => Err(RegistryError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// Counts this start: 1 at the first.
+    ///
+    /// # Errors
+    /// The counter cannot be read or written.
+    pub fn count_start(&self) -> Result<u32, RegistryError> {
+        let path = self.file("starts");
+        let before = match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| RegistryError::Damaged {
+                path: path.clone(),
+                reason: format!("{:?} is no number", text.chars().take(20).collect::<String>()),
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0u32,
+            Err(source) => return Err(RegistryError::Io { action: "read", path, source }),
+        };
+        let now = before.saturating_add(1);
+        write_whole(&path, format!("{now}\n").as_bytes(), false)?;
+        Ok(now)
+    }
+}
+
+/// Writes a file aside, syncs it, renames it into place and syncs the directory.
+///
+/// # Errors
+/// The system refused; the old file is then untouched.
+pub(super) fn write_whole(path: &Path, bytes: &[u8], private: bool) -> Result<(), RegistryError> {
+    let aside = path.with_extension("tmp");
+    let result = write_aside(path, &aside, bytes, private);
+    if result.is_err() {
+        // What is left of a failed attempt takes space that may be what is missing.
+        let _ = std::fs::remove_file(&aside);
+    }
+    result
+}
+
+fn write_aside(path: &Path, aside: &Path, bytes: &[u8], private: bool) -> Result<(), RegistryError> {
+    let failed = |action| move |source| RegistryError::Io { action, path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    if private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = options.open(aside).map_err(failed("write"))?;
+    file.write_all(bytes).map_err(failed("write"))?;
+    file.sync_all().map_err(failed("sync"))?;
+    std::fs::rename(aside, path).map_err(failed("replace"))?;
+    // The rename itself is only safe once the directory is.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("sync the directory of"))
+}
+
+#[cfg(unix)]
+fn check_private(path: &Path) -> Result<(), RegistryError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |source| RegistryError::Io { action: "read", path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(RegistryError::Exposed { path: path.to_owned(), mode }),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> Result<(), RegistryError> {
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! The actor that interprets the round machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::round::{Input, Output, Phase as MachinePhase, Round};
+use peerlearn_protocols::time::Time;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::RoundSettings;
+use super::api::{Rooms, RoundReport};
+use super::closing::{self, Closed, Closing};
+use crate::event::NodeEvent;
+use crate::exchange::PullFailure;
+use crate::learner::{LearnerError, Pulled, Trained};
+use crate::status::Phase;
+
+/// Pause after a failed training or mix, so that a persistent failure does not spin.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What the round room tells itself.
+pub(super) enum RoundMsg {
+    /// A fact for the machine.
+    Fact(Input),
+    /// Training ended.
+    Trained(u64, Result<Trained, LearnerError>),
+    /// A pull ended.
+    PullEnded(PeerId, Duration, Result<Pulled, PullFailure>),
+    /// Mixing, measuring and publishing ended.
+    Closed(Result<Closed, LearnerError>),
+}
+
+#[derive(Clone)]
+pub(super) struct RoundArgs {
+    pub settings: RoundSettings,
+    pub codec: Codec,
+    pub samples: u32,
+    pub has_contacts: bool,
+    pub rooms: Rooms,
+    pub report: Arc<watch::Sender<RoundReport>>,
+}
+
+pub(super) struct RoundState {
+    machine: Round,
+    settings: RoundSettings,
+    codec: Codec,
+    samples: u32,
+    rooms: Rooms,
+    report: Arc<watch::Sender<RoundReport>>,
+    arrived: Vec<Pulled>,
+    pulls: Vec<AbortHandle>,
+    timer: Option<AbortHandle>,
+    committed: Option<Time>,
+    myself: ActorRef<RoundMsg>,
+}
+
+impl Drop for RoundState {
+    fn drop(&mut self) {
+        self.pulls.drain(..).chain(self.timer.take()).for_each(|task| task.abort());
+    }
+}
+
+pub(super) struct RoundActor;
+
+impl Actor for RoundActor {
+    type Msg = RoundMsg;
+    type State = RoundState;
+    type Arguments = RoundArgs;
+
+    async fn pre_start(&self, myself: ActorRef<RoundMsg>, args: RoundArgs) -> Result<RoundState, ActorProcessingErr> {
+        let round = args.report.borrow().round;
+        let watching = watch_for_peers(&args.rooms, myself.clone());
+        let mut state = RoundState {
+            machine: Round::new(args.settings.machine(), round),
+            settings: args.settings,
+            codec: args.codec,
+            samples: args.samples,
+            rooms: args.rooms,
+            report: args.report,
+            arrived: Vec::new(),
+            pulls: vec![watching],
+            timer: None,
+            committed: None,
+            myself,
+        };
+        // A node that was restarted serves what it has at once.
+        state.publish_what_is_there(round).await;
+        state.on_fact(Input::Started { has_contacts: args.has_contacts });
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<RoundMsg>,
+        message: RoundMsg,
+        state: &mut RoundState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RoundMsg::Fact(input) => state.on_fact(input),
+            RoundMsg::Trained(round, result) => state.on_trained(round, result),
+            RoundMsg::PullEnded(peer, wall, result) => state.on_pull_ended(peer, wall, result),
+            RoundMsg::Closed(result) => state.on_closed(result),
+        }
+        Ok(())
+    }
+}
+
+/// Says that a peer is known as soon as one is.
+fn watch_for_peers(rooms: &Rooms, myself: ActorRef<RoundMsg>) -> AbortHandle {
+    let mut known = rooms.membership.known();
+    let watching = tokio::spawn(async move {
+        if known.wait_for(|known| *known > 0).await.is_ok() {
+            let _ = myself.cast(RoundMsg::Fact(Input::PeerKnown));
+        }
+    });
+    watching.abort_handle()
+}
+
+impl RoundState {
+    async fn publish_what_is_there(&mut self, round: u64) {
+        if round > 0
+            && let Err(error) = closing::publish(&self.rooms, round, self.codec, self.samples, None).await
+        {
+            self.warn(&format!("the model could not be published: {error}"));
+        }
+    }
+
+    fn on_fact(&mut self, input: Input) {
+        let mut outputs = Vec::new();
+        self.machine.handle(self.rooms.clock.now(), input, &mut outputs);
+        outputs.into_iter().for_each(|output| self.carry_out(output));
+        self.update_report();
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Train { round } => self.train(round),
+            Output::Draw { count, tried } => self.draw(count, tried),
+            Output::Pull { peers, deadline } => peers.into_iter().for_each(|peer| self.pull(peer, deadline)),
+            Output::CancelPulls => self.pulls.drain(..).for_each(|pull| pull.abort()),
+            Output::Mix { round, drawn } => self.mix(round, drawn),
+            Output::WakeAt(at) => self.set_timer(at),
+        }
+    }
+
+    fn train(&mut self, round: u64) {
+        let (learner, myself) = (self.rooms.learner.clone(), self.myself.clone());
+        tokio::spawn(async move {
+            let result = learner.train(round).await;
+            if result.is_err() {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+            let _ = myself.cast(RoundMsg::Trained(round, result));
+        });
+    }
+
+    fn on_trained(&mut self, round: u64, result: Result<Trained, LearnerError>) {
+        match result {
+            Ok(Trained { report, wall, cpu }) => {
+                let (steps, loss) = (report.steps, report.loss);
+                self.rooms.events.emit(NodeEvent::Trained { round, steps, loss, wall, cpu });
+            }
+            Err(error) => self.warn(&format!("training failed: {error}")),
+        }
+        self.on_fact(Input::Trained);
+    }
+
+    fn draw(&mut self, count: usize, tried: Vec<PeerId>) {
+        let (membership, myself) = (self.rooms.membership.clone(), self.myself.clone());
+        tokio::spawn(async move {
+            let peers = membership.draw(count, tried).await.unwrap_or_default();
+            let _ = myself.cast(RoundMsg::Fact(Input::Drawn { peers }));
+        });
+    }
+
+    fn pull(&mut self, peer: PeerId, deadline: Time) {
+        let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock, self.myself.clone());
+        let pulling = tokio::spawn(async move {
+            let started = clock.now();
+            let result = exchange.pull(peer, 0, clock.until(deadline)).await.map(|pulled| Pulled {
+                peer,
+                age: pulled.offer.age,
+                samples: pulled.offer.samples,
+                blob: Arc::new(pulled.blob),
+            });
+            let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
+        });
+        self.pulls.push(pulling.abort_handle());
+    }
+
+    fn on_pull_ended(&mut self, peer: PeerId, wall: Duration, result: Result<Pulled, PullFailure>) {
+        // A pull that ends after its round is closed is late; its model would be of the past.
+        let MachinePhase::Gathering { pending, .. } = self.machine.phase() else { return };
+        if !pending.contains(&peer) {
+            return;
+        }
+        let arrived = result.is_ok();
+        match result {
+            Ok(pulled) => {
+                let bytes = pulled.blob.len() as u64;
+                self.rooms.events.emit(NodeEvent::Pulled { peer, bytes, wall });
+                self.arrived.push(pulled);
+            }
+            Err(failure) => {
+                failure.fault().into_iter().for_each(|fault| self.rooms.membership.fault(peer, fault));
+                self.rooms.events.emit(NodeEvent::PullFailed { peer, reason: failure.to_string() });
+            }
+        }
+        self.on_fact(Input::PullEnded { peer, arrived });
+    }
+
+    fn mix(&mut self, round: u64, drawn: usize) {
+        self.pulls.clear();
+        let due = |last: Time| self.rooms.clock.now().since(last) >= self.settings.commit_every;
+        let last = self.settings.rounds > 0 && round >= self.settings.rounds;
+        let closing = Closing {
+            round,
+            drawn,
+            models: std::mem::take(&mut self.arrived),
+            joining: round == self.machine.closed(),
+            measure: last || round.is_multiple_of(self.settings.evaluate_every),
+            commit: last || self.committed.is_none_or(due),
+            codec: self.codec,
+            samples: self.samples,
+        };
+        if closing.commit {
+            self.committed = Some(self.rooms.clock.now());
+        }
+        let (rooms, myself) = (self.rooms.clone(), self.myself.clone());
+        tokio::spawn(async move {
+            let result = closing::close(&rooms, closing).await;
+            if result.is_err() {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+            let _ = myself.cast(RoundMsg::Closed(result));
+        });
+    }
+
+    fn on_closed(&mut self, result: Result<Closed, LearnerError>) {
+        match result {
+            Ok(closed) => {
+                self.report.send_modify(|report| {
+                    report.age = closed.age;
+                    report.own = closed.own.or(report.own);
+                    report.test = closed.test.or(report.test);
+                });
+            }
+            Err(error) => self.warn(&format!("mixing failed: {error}")),
+        }
+        self.on_fact(Input::Mixed);
+    }
+
+    fn set_timer(&mut self, at: Time) {
+        let (wait, myself) = (self.rooms.clock.until(at), self.myself.clone());
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = myself.cast(RoundMsg::Fact(Input::Woke));
+        });
+        if let Some(old) = self.timer.replace(timer.abort_handle()) {
+            old.abort();
+        }
+    }
+
+    fn update_report(&self) {
+        let now = self.rooms.clock.now();
+        let (phase, waiting_for) = describe(&self.machine, now);
+        self.report.send_modify(|report| {
+            report.round = self.machine.closed();
+            report.phase = phase;
+            report.waiting_for = waiting_for;
+        });
+    }
+
+    fn warn(&self, message: &str) {
+        self.rooms.events.emit(NodeEvent::Warning { message: message.to_owned() });
+    }
+}
+
+/// The phase in words.
+fn describe(machine: &Round, now: Time) -> (Phase, String) {
+    let seconds = |until: &Time| format!("{:.1} s", until.since(now).as_secs_f64());
+    match machine.phase() {
+        MachinePhase::Idle => (Phase::Joining, String::new()),
+        MachinePhase::Joining { until } => (Phase::Joining, format!("a first peer, for {} more", seconds(until))),
+        MachinePhase::Training => (Phase::Training, String::new()),
+        MachinePhase::Drawing { .. } => (Phase::Gathering, "a draw of peers".to_owned()),
+        MachinePhase::Gathering { deadline, pending } => {
+            let names: Vec<String> = pending.iter().map(PeerId::short).collect();
+            (Phase::Gathering, format!("models of {}, for {} at most", names.join(", "), seconds(deadline)))
+        }
+        MachinePhase::Mixing => (Phase::Mixing, String::new()),
+        MachinePhase::Finished => (Phase::Finished, String::new()),
+        MachinePhase::Resting { until } => (Phase::Resting, format!("the next round, in {}", seconds(until))),
+    }
+}

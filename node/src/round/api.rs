@@ -1,0 +1,97 @@
+//! The handle of the round room.
+
+use std::sync::Arc;
+
+use peerlearn_protocols::codec::Codec;
+use ractor::Actor;
+use tokio::sync::watch;
+
+use super::RoundSettings;
+use super::actor::{RoundActor, RoundArgs, RoundMsg};
+use crate::clock::Clock;
+use crate::event::EventBus;
+use crate::exchange::ExchangeHandle;
+use crate::learner::{Evaluation, LearnerHandle};
+use crate::mailbox::Mailbox;
+use crate::membership::MembershipHandle;
+use crate::network::NetworkHandle;
+use crate::registry::RegistryHandle;
+use crate::status::Phase;
+use crate::supervisor::Start;
+
+/// The rooms that rounds work with.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Trains and mixes.
+    pub learner: LearnerHandle,
+    /// Draws peers.
+    pub membership: MembershipHandle,
+    /// Fetches and serves models.
+    pub exchange: ExchangeHandle,
+    /// Counts bytes.
+    pub network: NetworkHandle,
+    /// Keeps checkpoints; a node without a directory has none.
+    pub registry: Option<RegistryHandle>,
+    /// Tells what happened.
+    pub events: EventBus,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Where a node is in its rounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundReport {
+    /// Rounds closed.
+    pub round: u64,
+    /// Age of the own model.
+    pub age: u64,
+    /// What is being done.
+    pub phase: Phase,
+    /// What is being waited for, in words; empty for nothing.
+    pub waiting_for: String,
+    /// Newest measurement on the own validation rows.
+    pub own: Option<Evaluation>,
+    /// Newest measurement on the shared test rows.
+    pub test: Option<Evaluation>,
+}
+
+/// Rounds, for other rooms. Cloning is cheap.
+#[derive(Clone)]
+pub struct RoundHandle {
+    _mailbox: Mailbox<RoundMsg>,
+    report: watch::Receiver<RoundReport>,
+}
+
+impl RoundHandle {
+    /// A handle, and how the supervisor starts the room behind it. Rounds go on from `round`.
+    pub fn new(
+        settings: RoundSettings,
+        codec: Codec,
+        samples: u32,
+        round: u64,
+        age: u64,
+        has_contacts: bool,
+        rooms: Rooms,
+    ) -> (Self, Start) {
+        let mailbox = Mailbox::new("round");
+        let report =
+            RoundReport { round, age, phase: Phase::Joining, waiting_for: String::new(), own: None, test: None };
+        let (sender, receiver) = watch::channel(report);
+        let args = RoundArgs { settings, codec, samples, has_contacts, rooms, report: Arc::new(sender) };
+        let handle = Self { _mailbox: mailbox.clone(), report: receiver };
+        let start: Start = Arc::new(move |supervisor| {
+            let (args, mailbox) = (args.clone(), mailbox.clone());
+            Box::pin(async move {
+                let (actor, _) = Actor::spawn_linked(None, RoundActor, args, supervisor).await?;
+                mailbox.connect(actor.clone());
+                Ok(actor.get_cell())
+            })
+        });
+        (handle, start)
+    }
+
+    /// Where the node is; never waits.
+    pub fn report(&self) -> RoundReport {
+        self.report.borrow().clone()
+    }
+}

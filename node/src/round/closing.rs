@@ -1,0 +1,90 @@
+//! The end of a round: mix, measure, publish, commit.
+
+use std::sync::Arc;
+
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::exchange::Publication;
+use peerlearn_protocols::wire::{OfferSummary, Sketch};
+
+use super::api::Rooms;
+use crate::event::NodeEvent;
+use crate::learner::{Evaluation, LearnerError, Part, Pulled};
+use crate::registry::Checkpoint;
+
+/// What to do at the end of a round.
+pub(super) struct Closing {
+    pub round: u64,
+    pub drawn: usize,
+    pub models: Vec<Pulled>,
+    /// Whether this is the first pull of a joining node, which is no round.
+    pub joining: bool,
+    pub measure: bool,
+    pub commit: bool,
+    pub codec: Codec,
+    pub samples: u32,
+}
+
+/// What came of it.
+pub(super) struct Closed {
+    pub age: u64,
+    pub own: Option<Evaluation>,
+    pub test: Option<Evaluation>,
+}
+
+pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, LearnerError> {
+    let Closing { round, drawn, models, joining, measure, commit, codec, samples } = closing;
+    if joining && models.is_empty() {
+        return Ok(Closed { age: 0, own: None, test: None });
+    }
+    let mixed = rooms.learner.mix(models).await?;
+    mixed.mixed.iter().for_each(|peer| rooms.membership.mixed(*peer));
+    mixed.faults.iter().for_each(|(peer, fault)| rooms.membership.fault(*peer, *fault));
+    let (mut own, mut test) = (None, None);
+    if measure {
+        own = rooms.learner.evaluate(Part::Validation).await?;
+        test = rooms.learner.evaluate(Part::Test).await?;
+    }
+    if joining {
+        return Ok(Closed { age: mixed.age, own, test });
+    }
+    publish(rooms, round, codec, samples, own).await?;
+    if commit && let Some(registry) = &rooms.registry {
+        registry.commit(Checkpoint { round, snapshot: rooms.learner.snapshot().await? });
+    }
+    let (bytes_in, bytes_out) = rooms.network.bytes();
+    rooms.events.emit(NodeEvent::RoundClosed {
+        round,
+        drawn,
+        mixed: mixed.mixed.len(),
+        refused: mixed.refused.len() + mixed.faults.len(),
+        age: mixed.age,
+        own,
+        test,
+        bytes_in,
+        bytes_out,
+        cpu: rooms.learner.cpu(),
+    });
+    Ok(Closed { age: mixed.age, own, test })
+}
+
+/// Encodes the model as it is and offers it to others.
+pub(super) async fn publish(
+    rooms: &Rooms,
+    round: u64,
+    codec: Codec,
+    samples: u32,
+    own: Option<Evaluation>,
+) -> Result<(), LearnerError> {
+    let encoded = rooms.learner.encode(codec).await?;
+    let publication = Publication::new(Arc::new(encoded.blob), codec, encoded.age, round, samples);
+    let offer = publication.offer;
+    rooms.exchange.publish(publication);
+    let sketch = Sketch { norm: encoded.norm, validation_loss: own.map_or(0.0, |own| finite(own.loss)) };
+    let summary = OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age };
+    rooms.membership.published(round, samples, Some(summary), sketch);
+    Ok(())
+}
+
+fn finite(value: f32) -> f32 {
+    if value.is_finite() { value } else { f32::MAX }
+}

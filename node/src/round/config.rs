@@ -1,0 +1,74 @@
+//! Settings of rounds: section `round`.
+
+use std::time::Duration;
+
+use peerlearn_protocols::round::RoundConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{SettingError, duration};
+
+/// Settings of rounds, as people write them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoundSettings {
+    /// Peers drawn a round, s.
+    pub fan_out: usize,
+    /// Longest time a round waits for models.
+    #[serde(with = "duration")]
+    pub deadline: Duration,
+    /// Least time from the start of one round to the start of the next.
+    #[serde(with = "duration")]
+    pub min_interval: Duration,
+    /// Longest time a starting node looks for peers before it trains alone.
+    #[serde(with = "duration")]
+    pub join_wait: Duration,
+    /// Rounds to stop after; 0 never stops.
+    pub rounds: u64,
+    /// Measure on validation and test rows every so many rounds.
+    pub evaluate_every: u64,
+    /// Least time between two checkpoints.
+    #[serde(with = "duration")]
+    pub commit_every: Duration,
+}
+
+impl Default for RoundSettings {
+    fn default() -> Self {
+        let machine = RoundConfig::default();
+        Self {
+            fan_out: machine.fan_out,
+            deadline: machine.deadline,
+            min_interval: Duration::from_secs(1),
+            join_wait: machine.join_wait,
+            rounds: 0,
+            evaluate_every: 1,
+            commit_every: Duration::from_secs(1),
+        }
+    }
+}
+
+impl RoundSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value that breaks its rule.
+    pub fn validate(&self) -> Result<(), SettingError> {
+        let fan_out = self.fan_out;
+        SettingError::check((1..=64).contains(&fan_out), "round.fan_out", fan_out, "from 1 to 64")?;
+        let deadline = self.deadline;
+        SettingError::check(!deadline.is_zero(), "round.deadline", deadline, "longer than 0s")?;
+        let every = self.evaluate_every;
+        SettingError::check(every >= 1, "round.evaluate_every", every, "1 or more")
+    }
+
+    /// What the machine is told.
+    pub fn machine(&self) -> RoundConfig {
+        RoundConfig {
+            fan_out: self.fan_out,
+            deadline: self.deadline,
+            min_interval: self.min_interval,
+            join_wait: self.join_wait,
+            rounds: self.rounds,
+            ..RoundConfig::default()
+        }
+    }
+}
