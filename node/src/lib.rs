@@ -17,6 +17,7 @@
 pub mod clock;
 pub mod config;
 pub mod data;
+pub mod demo;
 pub mod event;
 pub mod exchange;
 pub mod learner;
