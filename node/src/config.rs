@@ -5,10 +5,14 @@
 
 pub mod duration;
 mod error;
+mod layers;
+mod template;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::SettingError;
+pub use layers::{ConfigError, Layers};
+pub use template::template;
 
 use crate::data::DataConfig;
 use crate::exchange::ExchangeSettings;

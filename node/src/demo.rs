@@ -17,6 +17,7 @@ mod tests;
 pub use baseline::{Baselines, baselines};
 pub use board::{Board, Line};
 pub use names::name;
+pub(crate) use outcome::bytes;
 pub use outcome::{Outcome, PeerOutcome};
 pub use output::{Output, OutputError};
 pub use picture::accuracy_picture;

@@ -14,8 +14,10 @@
 //! machines of [`peerlearn_protocols`] and hold no decisions of their own. `network` alone names libp2p, `learner` alone
 //! names burn. [`event::NodeEvent`] is the one typed stream that logs, views, tests and testnets read.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod data;
 pub mod demo;
 pub mod event;
@@ -29,6 +31,7 @@ pub mod registry;
 pub mod round;
 pub mod status;
 pub mod supervisor;
+pub mod telemetry;
 pub mod ticket;
 
 pub use config::NodeConfig;

@@ -18,12 +18,14 @@ mod api;
 mod book;
 mod checkpoint;
 mod error;
+mod export;
 mod home;
 #[cfg(test)]
 mod tests;
 
 pub use api::RegistryHandle;
 pub use book::BookEntry;
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, load_checkpoint};
 pub use error::RegistryError;
-pub use home::Home;
+pub use export::{Manifest, export};
+pub use home::{Home, identity_of};

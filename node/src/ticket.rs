@@ -54,22 +54,12 @@ pub enum TicketError {
         reason: &'static str,
     },
     /// A ticket for another task.
-    #[error(
-        "the ticket is for task {theirs} (network {their_network}, model {their_model}), this node works on {ours} (network {our_network}, model {our_model})"
-    )]
+    #[error("the ticket is for {theirs}, this node works on {ours}")]
     OtherTask {
-        /// Task of the ticket.
+        /// Task of the ticket, with network and model.
         theirs: String,
-        /// Its network.
-        their_network: String,
-        /// Its model.
-        their_model: String,
-        /// Task of this node.
+        /// Task of this node, with network and model.
         ours: String,
-        /// Its network.
-        our_network: String,
-        /// Its model.
-        our_model: String,
     },
 }
 
@@ -83,16 +73,23 @@ pub fn contact_of(text: &str, task: &TaskSummary) -> Result<Contact, TicketError
     }
     let ticket: Ticket = text.parse()?;
     if ticket.task.id != task.id {
-        return Err(TicketError::OtherTask {
-            theirs: ticket.task.id.short(),
-            their_network: ticket.task.network,
-            their_model: ticket.task.model,
-            ours: task.id.short(),
-            our_network: task.network.clone(),
-            our_model: task.model.clone(),
-        });
+        return Err(TicketError::OtherTask { theirs: describe(&ticket.task), ours: describe(task) });
     }
     Ok(ticket.contact())
+}
+
+/// A task in words.
+pub fn describe(task: &TaskSummary) -> String {
+    let input: Vec<String> = task.input.iter().map(usize::to_string).collect();
+    format!(
+        "task {} (network {}, model {}, input {}, {} classes, scaling {})",
+        task.id.short(),
+        task.network,
+        task.model,
+        input.join("x"),
+        task.classes,
+        task.scaling
+    )
 }
 
 impl Ticket {

@@ -9,9 +9,9 @@ pub fn format(duration: Duration) -> String {
     let millis = duration.as_millis();
     match () {
         () if millis == 0 => "0s".to_owned(),
-        () if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
-        () if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
-        () if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        () if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
+        () if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        () if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         () => format!("{millis}ms"),
     }
 }

@@ -60,7 +60,7 @@ impl LearnerHandle {
         self.ask(|reply| Order::Mix(models, reply)).await
     }
 
-    /// Encodes the model as it was after the last mix.
+    /// Encodes the model as it is now: after training, before the next mix.
     ///
     /// # Errors
     /// Any [`LearnerError`].

@@ -104,7 +104,7 @@ pub(super) struct Workbench {
     layout: Layout,
     data: LearnerData,
     config: LearnerConfig,
-    /// The parameters after the last mix or restore; what is published and what a new learner starts from.
+    /// The parameters after the last mix or restore; what a checkpoint keeps and what a new learner starts from.
     good: Vec<f32>,
     age: u64,
     /// Sum of learning rates of the steps since the last mix, eta H.
@@ -208,10 +208,12 @@ impl Workbench {
         }
     }
 
-    /// Encodes the model as it was after the last mix.
+    /// Encodes the model as it is now: after training, before the next mix.
     pub fn encode(&self, codec: Codec) -> Result<Encoded, LearnError> {
-        let blob = blob::encode(codec, &self.layout, &self.good)?;
-        let norm = self.good.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let mut params = vec![0.0; self.layout.len()];
+        self.learner.read(&mut params);
+        let blob = blob::encode(codec, &self.layout, &params)?;
+        let norm = params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
     }
 

@@ -48,7 +48,7 @@ impl Default for TrainingConfig {
             weight_decay: 0.0,
             momentum: 0.0,
             proximal: 0.0,
-            control_variate: 0.1,
+            control_variate: 0.05,
             seed: 0,
         }
     }

@@ -167,7 +167,8 @@ impl Assembly {
         let events = EventBus::new(network.local(), clock);
         let (registry, checkpoint, book, starts, mut rooms) = self.open_registry(&events)?;
         let contacts = self.contacts(&book)?;
-        let has_contacts = !contacts.is_empty() || self.config.network.mdns;
+        // Whoever listens may be found, even if it knows nobody to look for.
+        let has_contacts = !contacts.is_empty() || self.config.network.mdns || !self.config.network.listen.is_empty();
 
         let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
         let start = checkpoint.map_or_else(|| self.fresh(), |checkpoint| checkpoint.snapshot);

@@ -78,6 +78,14 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
     write_whole(path, &bytes, false)
 }
 
+/// Reads the checkpoint in a home directory, without locking it; `None` when there is none.
+///
+/// # Errors
+/// The file is damaged or belongs to another task.
+pub fn load_checkpoint(home: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
+    load(&home.join("checkpoint.safetensors"), task, layout)
+}
+
 pub(super) fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,

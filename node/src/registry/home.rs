@@ -51,21 +51,15 @@ impl Home {
     /// # Errors
     /// The file is damaged, may be read by others, or cannot be read or written. An existing file is never replaced.
     pub fn identity(&self) -> Result<Keypair, RegistryError> {
-        let path = self.file("identity.key");
-        let damaged = |reason: &str| RegistryError::Damaged { path: path.clone(), reason: reason.to_owned() };
-        match std::fs::read(&path) {
-            Ok(mut secret) => {
-                check_private(&path)?;
-                Keypair::ed25519_from_bytes(&mut secret).map_err(|_| damaged("it is no ed25519 key of 32 bytes"))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let keypair = Keypair::generate_ed25519();
-                let ed25519 = keypair.clone().try_into_ed25519().map_err(|_| damaged("it could not be made"))?;
-                write_whole(&path, ed25519.secret().as_ref(), true)?;
-                Ok(keypair)
-            }
-            Err(source) => Err(RegistryError::Io { action: "read", path, source }),
+        if let Some(keypair) = identity_of(&self.path)? {
+            return Ok(keypair);
         }
+        let path = self.file("identity.key");
+        let keypair = Keypair::generate_ed25519();
+        let damaged = |_| RegistryError::Damaged { path: path.clone(), reason: "it could not be made".to_owned() };
+        let ed25519 = keypair.clone().try_into_ed25519().map_err(damaged)?;
+        write_whole(&path, ed25519.secret().as_ref(), true)?;
+        Ok(keypair)
     }
 
     /// Counts this start: 1 at the first.
@@ -85,6 +79,24 @@ impl Home {
         let now = before.saturating_add(1);
         write_whole(&path, format!("{now}\n").as_bytes(), false)?;
         Ok(now)
+    }
+}
+
+/// The identity in a home directory, without locking it; `None` when there is none.
+///
+/// # Errors
+/// The file is damaged, may be read by others, or cannot be read.
+pub fn identity_of(home: &Path) -> Result<Option<Keypair>, RegistryError> {
+    let path = home.join("identity.key");
+    match std::fs::read(&path) {
+        Ok(mut secret) => {
+            check_private(&path)?;
+            let reason = "it is no ed25519 key of 32 bytes".to_owned();
+            let damaged = |_| RegistryError::Damaged { path: path.clone(), reason };
+            Keypair::ed25519_from_bytes(&mut secret).map(Some).map_err(damaged)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RegistryError::Io { action: "read", path, source }),
     }
 }
 

@@ -26,11 +26,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(super) enum RoundMsg {
     /// A fact for the machine.
     Fact(Input),
-    /// Training ended.
+    /// Training and publishing ended.
     Trained(u64, Result<Trained, LearnerError>),
     /// A pull ended.
     PullEnded(PeerId, Duration, Result<Pulled, PullFailure>),
-    /// Mixing, measuring and publishing ended.
+    /// Mixing, measuring and committing ended.
     Closed(Result<Closed, LearnerError>),
 }
 
@@ -148,9 +148,14 @@ impl RoundState {
     }
 
     fn train(&mut self, round: u64) {
-        let (learner, myself) = (self.rooms.learner.clone(), self.myself.clone());
+        let (rooms, myself) = (self.rooms.clone(), self.myself.clone());
+        let (codec, samples, own) = (self.codec, self.samples, self.report.borrow().own);
         tokio::spawn(async move {
-            let result = learner.train(round).await;
+            let trained = rooms.learner.train(round).await;
+            let result = match trained {
+                Ok(trained) => closing::publish(&rooms, round, codec, samples, own).await.map(|()| trained),
+                Err(error) => Err(error),
+            };
             if result.is_err() {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
@@ -224,8 +229,6 @@ impl RoundState {
             joining: round == self.machine.closed(),
             measure: last || round.is_multiple_of(self.settings.evaluate_every),
             commit: last || self.committed.is_none_or(due),
-            codec: self.codec,
-            samples: self.samples,
         };
         if closing.commit {
             self.committed = Some(self.rooms.clock.now());

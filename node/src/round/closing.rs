@@ -1,4 +1,4 @@
-//! The end of a round: mix, measure, publish, commit.
+//! Publishing after training, and the end of a round: mix, measure, commit.
 
 use std::sync::Arc;
 
@@ -20,8 +20,6 @@ pub(super) struct Closing {
     pub joining: bool,
     pub measure: bool,
     pub commit: bool,
-    pub codec: Codec,
-    pub samples: u32,
 }
 
 /// What came of it.
@@ -32,7 +30,7 @@ pub(super) struct Closed {
 }
 
 pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, LearnerError> {
-    let Closing { round, drawn, models, joining, measure, commit, codec, samples } = closing;
+    let Closing { round, drawn, models, joining, measure, commit } = closing;
     if joining && models.is_empty() {
         return Ok(Closed { age: 0, own: None, test: None });
     }
@@ -47,7 +45,6 @@ pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, Lea
     if joining {
         return Ok(Closed { age: mixed.age, own, test });
     }
-    publish(rooms, round, codec, samples, own).await?;
     if commit && let Some(registry) = &rooms.registry {
         registry.commit(Checkpoint { round, snapshot: rooms.learner.snapshot().await? });
     }
@@ -68,6 +65,10 @@ pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, Lea
 }
 
 /// Encodes the model as it is and offers it to others.
+///
+/// What others get is the model after training and before mixing (adapt, then combine). Offering the mix instead would
+/// make every other model lag behind the own one by a round of training; the control variate would take that lag for
+/// drift and learn to undo the training (measured: 88 % instead of 95 % at the worst of 8 peers).
 pub(super) async fn publish(
     rooms: &Rooms,
     round: u64,

@@ -219,7 +219,7 @@ impl Membership {
         }
         let idle = |known: &&mut Known| !known.connected && known.dial_after <= now && !known.addresses.is_empty();
         let mut candidates: Vec<(PeerId, &mut Known)> =
-            self.view.iter_mut().map(|(peer, known)| (*peer, known)).filter(|(_, known)| idle(&known)).collect();
+            self.view.iter_mut().map(|(peer, known)| (*peer, known)).filter(|(_, known)| idle(known)).collect();
         for _ in 0..missing.min(candidates.len()) {
             let (peer, known) = candidates.swap_remove(self.rng.random_range(0..candidates.len()));
             outputs.push(Output::Dial { peer: Some(peer), addresses: known.addresses.clone() });

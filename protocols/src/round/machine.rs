@@ -30,7 +30,7 @@ pub enum Input {
     },
     /// Training ended, well or not.
     Trained,
-    /// Mixing, measuring and publishing ended, well or not.
+    /// Mixing and measuring ended, well or not.
     Mixed,
     /// The time of [`Output::WakeAt`] has come.
     Woke,
@@ -39,7 +39,7 @@ pub enum Input {
 /// Something for the interpreter to do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Train the steps of this round, then say [`Input::Trained`].
+    /// Train the steps of this round and publish the result, then say [`Input::Trained`].
     Train {
         /// The round.
         round: u64,
@@ -60,7 +60,7 @@ pub enum Output {
     },
     /// Stop the pulls that have not ended; nothing is said of them any more.
     CancelPulls,
-    /// Mix what arrived, measure, publish; then say [`Input::Mixed`].
+    /// Mix what arrived and measure; then say [`Input::Mixed`].
     Mix {
         /// The round; 0 for the first pull of a joining peer.
         round: u64,
@@ -140,6 +140,7 @@ impl Round {
     }
 
     /// Takes one fact and pushes what follows. A fact that does not fit the phase is late and changes nothing.
+    #[expect(clippy::collapsible_match, reason = "a guard cannot remove what it looks for")]
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Vec<Output>) {
         match (&mut self.phase, input) {
             (Phase::Idle, Input::Started { has_contacts }) => self.join(now, has_contacts, outputs),

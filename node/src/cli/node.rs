@@ -1,0 +1,211 @@
+//! The commands of one node: `init`, `run`, `join`, `ticket`, `status`, `eval`, `export`.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::args::{ConfigArgs, EvalArgs, ExportArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
+use super::demo::STOP_LIMIT;
+use super::error::{CliError, Exit};
+use super::status;
+use crate::config::{Layers, NodeConfig, template};
+use crate::control::{Answerer, Ask, ControlServer, ask};
+use crate::data::{Loaded, load};
+use crate::event::NodeEvent;
+use crate::learner::{Evaluation, Learner, build};
+use crate::network::keypair_peer;
+use crate::node::{Node, NodeError, task_of};
+use crate::registry::{self, Checkpoint, Home, Manifest};
+use crate::status::Status;
+use crate::ticket::{Ticket, contact_of};
+
+pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
+    let failed = |source| CliError::File { action: "write", path: args.file.clone(), source };
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
+    file.and_then(|mut file| file.write_all(template().as_bytes())).map_err(failed)?;
+    eprintln!("wrote {}; next: peerlearn run", args.file.display());
+    Ok(Exit::Done)
+}
+
+fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
+    let mut layers = Layers::new();
+    let usual = Path::new("peerlearn.toml");
+    if let Some(path) = args.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
+        layers = layers.file(path)?;
+    }
+    Ok(layers.environment(std::env::vars())?.settings(&args.set)?.load()?)
+}
+
+/// Runs a node until it is interrupted or told to stop; with a ticket, that peer is dialled first.
+pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, CliError> {
+    let mut config = settings(&args.config)?;
+    config.network.contacts.extend(ticket);
+    let home = Home::open(&args.home.home)?;
+    let path = home.path().to_owned();
+    let node = Node::builder(config).home(home).spawn().await?;
+    let mut events = node.subscribe();
+    let (sender, mut stop) = watch::channel(false);
+    let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::new(sender) })
+        .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
+    greet(&node, &path).await;
+    let reason = loop {
+        tokio::select! {
+            () = interrupted() => break None,
+            _ = stop.wait_for(|stop| *stop) => break None,
+            reason = node.failed() => break Some(reason),
+            event = events.recv() => if let Ok(stamped) = event { report(&stamped.event) },
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, node.stop()).await.is_err() {
+        tracing::warn!("the node did not stop in time; what is on disk is whole");
+    }
+    match reason {
+        Some(reason) => Err(CliError::Ended { reason }),
+        None => Ok(Exit::Done),
+    }
+}
+
+async fn greet(node: &Node, home: &Path) {
+    let status = node.status().await;
+    eprintln!("peer {} in {}", status.libp2p_peer, home.display());
+    eprintln!("{}, {} rows, round {}", crate::ticket::describe(&status.task), status.samples, status.round);
+    eprintln!("others join with: peerlearn join {}", ticket_of(&status));
+}
+
+/// One line for what people who watch a node want to know.
+fn report(event: &NodeEvent) {
+    let percent = |value: &Option<Evaluation>| value.map_or("-".to_owned(), |v| format!("{:.1} %", v.accuracy * 100.0));
+    match event {
+        NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } => {
+            eprintln!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", percent(own), percent(test));
+        }
+        NodeEvent::PeerDiscovered { peer, known } => eprintln!("found peer {}, {known} known", peer.short()),
+        NodeEvent::PeerExpired { peer } => eprintln!("lost peer {}", peer.short()),
+        NodeEvent::PeerRefused { peer, reason } => eprintln!("refused peer {}: {reason}", peer.short()),
+        NodeEvent::Misbehaved { peer, reason, .. } => eprintln!("peer {} {reason}", peer.short()),
+        NodeEvent::CommitFailed { error } => eprintln!("state not written, going on in memory: {error}"),
+        NodeEvent::Warning { message } => eprintln!("warning: {message}"),
+        _ => {}
+    }
+}
+
+/// Ctrl-C, or a polite kill.
+pub(super) async fn interrupted() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+/// Answers the control socket for a node.
+struct Control {
+    node: Node,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Answerer for Control {
+    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+        match ask {
+            Ask::Status => serde_json::to_value(self.node.status().await).map_err(|error| error.to_string()),
+            Ask::Ticket => Ok(json!(ticket_of(&self.node.status().await).to_string())),
+            Ask::Contact { ticket } => {
+                let contact = contact_of(&ticket, &self.node.task().summary()).map_err(|error| error.to_string())?;
+                self.node.contact(contact);
+                Ok(Value::Null)
+            }
+            Ask::Stop => {
+                self.stop.send_replace(true);
+                Ok(Value::Null)
+            }
+        }
+    }
+}
+
+fn ticket_of(status: &Status) -> Ticket {
+    Ticket::new(status.peer, &status.addresses, status.task.clone())
+}
+
+pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
+    let ticket = ask(&args.home.home, &Ask::Ticket).await?;
+    let ticket = ticket.as_str().unwrap_or_default();
+    println!("{ticket}");
+    if args.qr {
+        print!("{}", status::qr(ticket));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
+    let answer = ask(&args.home.home, &Ask::Status).await?;
+    if args.json {
+        println!("{answer}");
+        return Ok(Exit::Done);
+    }
+    let status: Status = serde_json::from_value(answer).map_err(|source| CliError::Json { source })?;
+    print!("{}", status::table(&status));
+    Ok(Exit::Done)
+}
+
+/// The model on disk, with everything that belongs to it.
+struct OnDisk {
+    checkpoint: Checkpoint,
+    learner: Box<dyn Learner>,
+    data: Loaded,
+    task: peerlearn_protocols::task::Task,
+}
+
+fn on_disk(home: &Path, config: &NodeConfig) -> Result<OnDisk, CliError> {
+    let identity = registry::identity_of(home)?.and_then(|key| keypair_peer(&key)).map_or([0; 32], |peer| peer.0);
+    let data = load(&config.data, &identity).map_err(NodeError::Data)?;
+    let mut learner = build(&config.task.model, data.train.input(), data.train.classes())?;
+    let model = config.task.model.to_string();
+    let task = task_of(&config.task.network, &model, &data, learner.layout().clone());
+    let checkpoint = registry::load_checkpoint(home, task.id(), learner.layout())?;
+    let checkpoint = checkpoint.ok_or_else(|| CliError::NoCheckpoint { home: home.to_owned() })?;
+    learner.write(&checkpoint.snapshot.params)?;
+    Ok(OnDisk { checkpoint, learner, data, task })
+}
+
+pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
+    let OnDisk { checkpoint, mut learner, data, .. } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let mut measure =
+        |rows: &Option<crate::data::Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
+    let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
+    if own.is_none() && test.is_none() {
+        return Err(CliError::NothingToMeasure);
+    }
+    if args.json {
+        println!("{}", json!({ "round": checkpoint.round, "own": own, "test": test }));
+        return Ok(Exit::Done);
+    }
+    println!("round {}", checkpoint.round);
+    for (name, part) in [("own validation", own), ("shared test", test)] {
+        if let Some(part) = part {
+            println!("{name}: {:.2} % of {} rows, loss {:.4}", part.accuracy * 100.0, part.rows, part.loss);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn export(args: &ExportArgs) -> Result<Exit, CliError> {
+    let OnDisk { checkpoint, mut learner, data, task } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let rows = data.test.as_ref().or(data.validation.as_ref());
+    let accuracy = rows.map(|rows| learner.evaluate(rows)).transpose()?.map(|measured| measured.accuracy);
+    let manifest = Manifest::new(&task, &checkpoint, &data.classes, accuracy);
+    registry::export(&args.directory, &task.layout, &checkpoint, &manifest)?;
+    eprintln!(
+        "wrote model.safetensors and manifest.json of round {} to {}",
+        checkpoint.round,
+        args.directory.display()
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,42 @@
+//! The local control socket: how `peerlearn status` and its like reach the running node.
+//!
+//! A Unix domain socket `control.sock` in the home directory, for its owner only. One JSON object a line each way:
+//! `{"ask":"status"}` is answered by `{"ok":…}` or `{"error":"…"}`. Lines have a limit, connections have a limit, silence
+//! has a limit; whatever else arrives is answered with an error and never reaches the node.
+
+mod client;
+mod error;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use client::ask;
+pub use error::ControlError;
+pub use server::{Answerer, ControlServer};
+
+/// Longest request line. The longest request is a ticket.
+const MAX_REQUEST: u64 = 64 * 1024;
+/// Longest answer line read: a status with a full view of 256 peers is 100 KiB.
+const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// How the node is: a [`crate::status::Status`].
+    Status,
+    /// A ticket to it: a string.
+    Ticket,
+    /// Dial this ticket or multiaddress.
+    Contact {
+        /// The ticket.
+        ticket: String,
+    },
+    /// Stop.
+    Stop,
+}
+
+/// Name of the socket in the home directory.
+const SOCKET: &str = "control.sock";

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Checks everything that must hold before a change lands: format, lints, arrows, docs, tests.
+# Usage: scripts/check.sh [--fast]      --fast leaves out documentation and the lints of other feature sets
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case "${1:-}" in
+  -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
+esac
+fast=${1:-}
+step() { printf '\n== %s\n' "$*"; "$@"; }
+
+step cargo fmt --all --check
+step scripts/arrows.sh
+# Everything is built with the one optimised profile, so that tests, lints and the demo share one build of the
+# dependencies.
+step cargo clippy --release --locked --workspace --all-targets -- -D warnings
+if [ "$fast" != "--fast" ]; then
+  step cargo clippy --release --locked --workspace --all-targets --all-features -- -D warnings
+  step cargo clippy --release --locked --workspace --no-default-features -- -D warnings
+  RUSTDOCFLAGS="-D warnings" step cargo doc --release --locked --workspace --no-deps
+  if cargo deny --version >/dev/null 2>&1; then
+    # Advisories need a data base from the network; licences, bans and sources do not.
+    step cargo deny --offline check licenses bans sources
+  else
+    echo "== cargo deny is not installed: licences and bans are not checked here"
+  fi
+fi
+step scripts/test.sh
