@@ -6,6 +6,7 @@
 //!   lock                     held while a node runs
 //!   starts                   how often a node was started here
 //!   checkpoint.safetensors   parameters, drift state; round, age and task in its header
+//!   checkpoint.previous.safetensors   the one before, taken when the newest is damaged
 //!   book.json                addresses of peers met
 //!   control.sock             the local control socket of the running node
 //! ```

@@ -13,20 +13,25 @@ use super::load::Raw;
 /// Largest file read, unpacked: 16 times MNIST.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Reads a directory: training rows, and test rows where there are any.
+/// Reads a directory: training rows, test rows where there are any, and the files they came from.
 ///
 /// # Errors
 /// A file is missing, damaged or too large; the two of a pair do not fit.
-pub(super) fn load(directory: &Path) -> Result<(Raw, Option<Raw>), DataError> {
-    let train = pair(directory, "train")?.ok_or_else(|| DataError::NoIdx { directory: directory.to_owned() })?;
-    Ok((train, pair(directory, "t10k")?))
+pub(super) fn load(directory: &Path) -> Result<(Raw, Option<Raw>, Vec<PathBuf>), DataError> {
+    let missing = || DataError::NoIdx { directory: directory.to_owned() };
+    let (train, mut files) = pair(directory, "train")?.ok_or_else(missing)?;
+    let test = pair(directory, "t10k")?.map(|(test, more)| {
+        files.extend(more);
+        test
+    });
+    Ok((train, test, files))
 }
 
-fn pair(directory: &Path, stem: &str) -> Result<Option<Raw>, DataError> {
+fn pair(directory: &Path, stem: &str) -> Result<Option<(Raw, Vec<PathBuf>)>, DataError> {
     let images = find(directory, &format!("{stem}-images-idx3-ubyte"));
     let labels = find(directory, &format!("{stem}-labels-idx1-ubyte"));
     match (images, labels) {
-        (Some(images), Some(labels)) => read_pair(&images, &labels).map(Some),
+        (Some(images), Some(labels)) => Ok(Some((read_pair(&images, &labels)?, vec![images, labels]))),
         (None, None) => Ok(None),
         _ => Err(DataError::NoIdx { directory: directory.to_owned() }),
     }
@@ -44,6 +49,13 @@ fn read_pair(images_path: &Path, labels_path: &Path) -> Result<Raw, DataError> {
         return Err(DataError::File { path: labels_path.to_owned(), reason });
     }
     let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1);
+    if labels.is_empty() {
+        return Err(DataError::File { path: images_path.to_owned(), reason: "it has no images".to_owned() });
+    }
+    if labels.iter().all(|label| *label == labels[0]) {
+        let reason = format!("every label is {}; 2 or more classes are needed", labels[0]);
+        return Err(DataError::File { path: labels_path.to_owned(), reason });
+    }
     Ok(Raw {
         input: vec![1, sizes[1], sizes[2]],
         classes: (0..classes).map(|class| class.to_string()).collect(),

@@ -86,8 +86,8 @@ pub(crate) fn read(config: &DataConfig) -> Result<Source, DataError> {
     }
     let path = Path::new(&config.source);
     if path.is_dir() {
-        let (train, test) = idx::load(path)?;
-        Ok((train, test, Scaling::Unit(255.0), vec![path.to_owned()]))
+        let (train, test, files) = idx::load(path)?;
+        Ok((train, test, Scaling::Unit(255.0), files))
     } else if path.exists() {
         let test_path = (!config.test.is_empty()).then(|| PathBuf::from(&config.test));
         let (train, test) = csv::load(path, test_path.as_deref(), &config.label)?;

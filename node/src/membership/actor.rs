@@ -101,6 +101,9 @@ impl Actor for MembershipActor {
             myself,
         };
         args.contacts.into_iter().for_each(|contact| state.on_fact(Input::Contacted(contact)));
+        // At the first start there are none; after a failure of this room they would not be told again.
+        let connections = state.network.connections().await;
+        connections.into_iter().for_each(|peer| state.on_fact(Input::Connected { peer }));
         let addresses = state.network.addresses().await;
         state.on_fact(Input::Moved { addresses: addresses.into_iter().map(Address).collect() });
         Ok(state)

@@ -53,8 +53,9 @@ impl Actor for NetworkActor {
         args: NetworkArgs,
     ) -> Result<NetworkState, ActorProcessingErr> {
         let (sender, receiver) = mpsc::channel(COMMANDS);
-        let driver =
+        let mut driver =
             Driver::new(args.keypair, args.task, &args.config, &args.counters, args.events.clone(), sender.clone())?;
+        driver.listening(args.config.listen.len()).await;
         let control = driver.control();
         let accepting = tokio::spawn(bulk::accept(control.clone(), bulk_protocol()?, args.events));
         *args.line.write().unwrap_or_else(PoisonError::into_inner) = Some((sender, control));

@@ -79,6 +79,13 @@ impl NetworkHandle {
         addresses.into_iter().map(|address| format!("{address}/p2p/{id}")).collect()
     }
 
+    /// Peers of the same task and version that are connected.
+    pub async fn connections(&self) -> Vec<PeerId> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Connections { reply });
+        answer.await.unwrap_or_default()
+    }
+
     /// Signs and publishes; kept until the first peer subscribes.
     pub fn publish(&self, announcement: Announcement) {
         self.command(Command::Publish(Box::new(announcement)));

@@ -14,6 +14,8 @@ use super::swarm::Command;
 /// What happened on the network.
 #[derive(Debug)]
 pub enum NetworkEvent {
+    /// The network is up, at first or again after a failure; there are no connections yet.
+    Up,
     /// The addresses at which this node can be dialled changed; all of them, without peer id.
     Listening {
         /// The addresses, public ones first.

@@ -1,6 +1,6 @@
 //! The task that owns the swarm.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -26,6 +26,8 @@ use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
 const MAX_WAITING: usize = 256;
+/// Longest wait for the system to say where we listen; it takes a few milliseconds.
+const LISTENING: Duration = Duration::from_secs(2);
 /// Questions that may be under way at a time, to all peers together.
 const MAX_ASKED: usize = 256;
 
@@ -39,6 +41,7 @@ pub(super) enum Command {
     Ask { peer: PeerId, request: Request, reply: oneshot::Sender<Result<Response, RequestError>> },
     Respond { channel: ResponseChannel<Vec<u8>>, frame: Vec<u8> },
     Addresses { reply: oneshot::Sender<Vec<String>> },
+    Connections { reply: oneshot::Sender<Vec<PeerId>> },
 }
 
 /// The swarm with what belongs to it.
@@ -85,7 +88,7 @@ impl Driver {
             task,
             events,
             commands,
-            waiting: VecDeque::new(),
+            waiting: VecDeque::from([NetworkEvent::Up]),
             asked: BTreeMap::new(),
             peers: BTreeMap::new(),
             dialled: BTreeMap::new(),
@@ -96,6 +99,24 @@ impl Driver {
 
     pub fn control(&self) -> libp2p_stream::Control {
         self.swarm.behaviour().bulk.new_control()
+    }
+
+    /// Waits until every listener has an address, so that whoever asks for addresses right after the start gets them. A
+    /// machine without any network interface has none to wait for.
+    pub async fn listening(&mut self, listeners: usize) {
+        let mut heard = BTreeSet::new();
+        let hear = async {
+            while heard.len() < listeners {
+                let event = self.swarm.select_next_some().await;
+                if let SwarmEvent::NewListenAddr { listener_id, .. } = &event {
+                    heard.insert(listener_id.to_string());
+                }
+                self.on_event(event);
+            }
+        };
+        if tokio::time::timeout(LISTENING, hear).await.is_err() {
+            tracing::warn!("not every listen address has an interface yet");
+        }
     }
 
     /// Runs until it is aborted or the owner of the events is gone.
@@ -134,6 +155,10 @@ impl Driver {
             }
             Command::Addresses { reply } => {
                 let _ = reply.send(self.addresses());
+            }
+            Command::Connections { reply } => {
+                let kin = self.peers.iter().filter(|(_, kin)| **kin).filter_map(|(peer, _)| from_libp2p(peer));
+                let _ = reply.send(kin.collect());
             }
         }
     }
@@ -219,7 +244,7 @@ impl Driver {
         let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().chain(self.swarm.listeners()).collect();
         addresses.sort_by_key(|address| is_loopback(address));
         let mut texts: Vec<String> = addresses.into_iter().map(Multiaddr::to_string).collect();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         texts.retain(|text| seen.insert(text.clone()));
         texts
     }

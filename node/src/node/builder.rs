@@ -165,6 +165,8 @@ impl Assembly {
         let (network, network_room) =
             NetworkHandle::new(self.config.network.clone(), self.keypair.clone(), task_id, network_events)?;
         let events = EventBus::new(network.local(), clock);
+        let problems = housekeeping::Problems::default();
+        let collecting = tokio::spawn(problems.clone().collect(events.subscribe()));
         let (registry, checkpoint, book, starts, mut rooms) = self.open_registry(&events)?;
         let contacts = self.contacts(&book)?;
         // Whoever listens may be found, even if it knows nobody to look for.
@@ -214,11 +216,8 @@ impl Assembly {
             ("membership", membership_room),
             ("round", round_room),
         ]);
-        let problems = housekeeping::Problems::default();
-        let collecting = tokio::spawn(problems.clone().collect(events.subscribe()));
-        let routing = tokio::spawn(router::route(inbox, membership.clone(), exchange, events.clone()));
         let watching = tokio::spawn(housekeeping::watch_data(self.data, events.clone()));
-        let mut tasks = vec![collecting, routing, watching];
+        let mut tasks = vec![collecting, watching];
         if let Some(registry) = &registry {
             tasks.push(tokio::spawn(housekeeping::keep_book(membership.clone(), registry.clone(), book)));
         }
@@ -229,6 +228,8 @@ impl Assembly {
                 return Err(started_wrongly(error));
             }
         };
+        // Not before: a message to a room that is not there yet would be lost.
+        tasks.push(tokio::spawn(router::route(inbox, membership.clone(), exchange, events.clone())));
         events.emit(NodeEvent::Started { task: task_id, round });
         let inner = Inner {
             task: self.task,

@@ -29,6 +29,7 @@ pub(super) async fn route(
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let addresses = |texts: Vec<String>| texts.into_iter().map(Address).collect();
         match event {
+            NetworkEvent::Up => membership.fact(Input::Isolated, permit),
             NetworkEvent::Listening { addresses: texts } => {
                 texts.iter().cloned().for_each(|address| events.emit(NodeEvent::Listening { address }));
                 membership.fact(Input::Moved { addresses: addresses(texts) }, permit);

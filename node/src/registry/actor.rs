@@ -101,7 +101,7 @@ fn write_all(args: &RegistryArgs, queue: &Receiver<Job>) {
         };
         match job {
             Job::Commit(checkpoint) => {
-                let path = args.home.file("checkpoint.safetensors");
+                let path = checkpoint::path_in(args.home.path());
                 match checkpoint::save(&path, args.task, &args.layout, &checkpoint) {
                     Ok(()) => {
                         args.committed.send_replace(Some(checkpoint.round));

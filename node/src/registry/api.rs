@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::actor::{RegistryActor, RegistryArgs, RegistryMsg};
 use super::{BookEntry, Checkpoint, Home, RegistryError, book, checkpoint};
-use crate::event::EventBus;
+use crate::event::{EventBus, NodeEvent};
 use crate::mailbox::Mailbox;
 use crate::supervisor::Start;
 
@@ -24,15 +24,26 @@ impl RegistryHandle {
     /// A handle, what was on disk, and how the supervisor starts the room behind it.
     ///
     /// # Errors
-    /// A file is damaged or belongs to another task.
+    /// A file cannot be read, no checkpoint is whole, or it belongs to another task.
     pub fn open(
         home: Arc<Home>,
         task: TaskId,
         layout: Layout,
         events: EventBus,
     ) -> Result<(Self, Option<Checkpoint>, Vec<BookEntry>, Start), RegistryError> {
-        let found = checkpoint::load(&home.file("checkpoint.safetensors"), task, &layout)?;
-        let book = book::load(&home.file("book.json"))?;
+        let (found, damage) = checkpoint::load_newest(home.path(), task, &layout)?;
+        if let (Some(damage), Some(found)) = (damage, &found) {
+            let message = format!("{damage}; this node goes on from round {}, one checkpoint earlier", found.round);
+            events.emit(NodeEvent::Warning { message });
+        }
+        let book = match book::load(&home.file("book.json")) {
+            Err(damage @ RegistryError::Damaged { .. }) => {
+                let message = format!("{damage}; this node starts a new address book");
+                events.emit(NodeEvent::Warning { message });
+                Vec::new()
+            }
+            book => book?,
+        };
         let (sender, committed) = watch::channel(found.as_ref().map(|checkpoint| checkpoint.round));
         let mailbox = Mailbox::new("registry");
         let layout = Arc::new(layout);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use peerlearn_protocols::id::{Hash, TaskId};
 use peerlearn_protocols::params::Layout;
@@ -66,7 +66,7 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
         ("task".to_owned(), task.to_string()),
         ("round".to_owned(), round.to_string()),
         ("age".to_owned(), snapshot.age.to_string()),
-        ("digest".to_owned(), digest(snapshot).to_string()),
+        ("digest".to_owned(), digest(checkpoint).to_string()),
     ]);
     let [model, correction, slow, velocity] = PARTS.map(|part| format!("{part}."));
     let mut views: Vec<(String, Floats<'_>)> = tensors(&model, layout, &snapshot.params).collect();
@@ -75,18 +75,56 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
         views.extend(tensors(&slow, layout, a).chain(tensors(&velocity, layout, b)));
     }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(path, &error.to_string()))?;
+    keep_previous(path);
     write_whole(path, &bytes, false)
 }
 
-/// Reads the checkpoint in a home directory, without locking it; `None` when there is none.
-///
-/// # Errors
-/// The file is damaged or belongs to another task.
-pub fn load_checkpoint(home: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
-    load(&home.join("checkpoint.safetensors"), task, layout)
+/// The checkpoint in a home directory.
+pub(super) fn path_in(home: &Path) -> PathBuf {
+    home.join("checkpoint.safetensors")
 }
 
-pub(super) fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
+fn previous_of(path: &Path) -> PathBuf {
+    path.with_extension("previous.safetensors")
+}
+
+/// Gives the checkpoint a second name, so that it outlives its successor: a disk may lose bytes that it said it had.
+fn keep_previous(path: &Path) {
+    let previous = previous_of(path);
+    // The first checkpoint has no predecessor, and some file systems have no links: then there is none to fall back to.
+    let _ = std::fs::remove_file(&previous);
+    let _ = std::fs::hard_link(path, &previous);
+}
+
+/// A checkpoint, and why it is not the newest where it is not.
+pub(super) type Found = (Option<Checkpoint>, Option<RegistryError>);
+
+/// Reads the newest checkpoint in a home directory that is whole, without locking the directory.
+///
+/// # Errors
+/// There is a checkpoint, but none is whole, or it belongs to another task.
+pub(super) fn load_newest(home: &Path, task: TaskId, layout: &Layout) -> Result<Found, RegistryError> {
+    let path = path_in(home);
+    match load(&path, task, layout) {
+        Ok(found) => Ok((found, None)),
+        Err(error @ RegistryError::Damaged { .. }) => match load(&previous_of(&path), task, layout) {
+            Ok(Some(previous)) => Ok((Some(previous), Some(error))),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the newest checkpoint in a home directory that is whole, without locking the directory; `None` when there is
+/// none.
+///
+/// # Errors
+/// There is a checkpoint, but none is whole, or it belongs to another task.
+pub fn load_checkpoint(home: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
+    load_newest(home, task, layout).map(|(found, _)| found)
+}
+
+fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -109,10 +147,11 @@ pub(super) fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<
         correction,
         outer: slow.zip(velocity),
     };
-    if field("digest")? != &digest(&snapshot).to_string() || layout.check(&snapshot.params).is_err() {
+    let checkpoint = Checkpoint { round: number("round")?, snapshot };
+    if field("digest")? != &digest(&checkpoint).to_string() || layout.check(&checkpoint.snapshot.params).is_err() {
         return Err(wrong("its digest does not fit its content"));
     }
-    Ok(Some(Checkpoint { round: number("round")?, snapshot }))
+    Ok(Some(checkpoint))
 }
 
 fn read_part(file: &SafeTensors<'_>, part: &str, layout: &Layout) -> Option<Vec<f32>> {
@@ -127,7 +166,7 @@ fn read_part(file: &SafeTensors<'_>, part: &str, layout: &Layout) -> Option<Vec<
     Some(flat)
 }
 
-fn digest(snapshot: &Snapshot) -> Hash {
+fn digest(Checkpoint { round, snapshot }: &Checkpoint) -> Hash {
     let mut hasher = blake3::Hasher::new();
     let outer = snapshot.outer.iter().flat_map(|(slow, velocity)| [slow, velocity]);
     for part in [&snapshot.params].into_iter().chain(&snapshot.correction).chain(outer) {
@@ -137,6 +176,7 @@ fn digest(snapshot: &Snapshot) -> Hash {
         });
     }
     hasher.update(&snapshot.age.to_le_bytes());
+    hasher.update(&round.to_le_bytes());
     Hash(*hasher.finalize().as_bytes())
 }
 

@@ -34,6 +34,8 @@ pub enum Input {
         /// The peer.
         peer: PeerId,
     },
+    /// Every connection is gone without notice: the network starts, or starts again after a failure.
+    Isolated,
     /// A dial came to nothing.
     DialFailed {
         /// The peer that was expected, where known.

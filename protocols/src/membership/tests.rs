@@ -198,3 +198,13 @@ fn contacts_are_dialled_with_growing_pauses_until_someone_answers() {
     assert!(pauses[0] < Duration::from_secs(1) && pauses.iter().all(|pause| *pause <= Duration::from_secs(61)));
     assert!(pauses[..5].is_sorted(), "{pauses:?}");
 }
+
+#[test]
+fn after_a_failure_of_the_network_known_peers_are_dialled_at_once() {
+    let mut ant = machine(MembershipConfig::default());
+    handle(&mut ant, seconds(1), says("bat", 1));
+    handle(&mut ant, seconds(1), Input::Connected { peer: peer("bat") });
+    let outputs = handle(&mut ant, seconds(2), Input::Isolated);
+    assert!(outputs.iter().any(|output| matches!(output, Output::Dial { peer: Some(p), .. } if *p == peer("bat"))));
+    assert!(!ant.view()[&peer("bat")].connected);
+}

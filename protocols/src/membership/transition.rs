@@ -27,6 +27,7 @@ impl Membership {
             Input::Announced { author, announcement } => self.on_announced(now, author, announcement, outputs),
             Input::Connected { peer } => self.on_connected(now, peer, outputs),
             Input::Disconnected { peer } => self.on_disconnected(now, peer),
+            Input::Isolated => self.on_isolated(now),
             Input::DialFailed { peer } => self.on_dial_failed(now, peer),
             Input::Refused { peer } => self.on_refused(now, peer),
             Input::Moved { addresses } => self.on_moved(now, addresses),
@@ -96,6 +97,13 @@ impl Membership {
         if let Some(known) = self.view.get_mut(&peer) {
             known.connected = false;
             known.heard = now;
+        }
+    }
+
+    fn on_isolated(&mut self, now: Time) {
+        for known in self.view.values_mut().filter(|known| known.connected) {
+            known.connected = false;
+            known.dial_after = now;
         }
     }
 

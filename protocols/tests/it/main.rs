@@ -1,0 +1,5 @@
+//! The crate from outside.
+
+mod damage;
+mod golden;
+mod samples;
