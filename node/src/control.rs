@@ -21,21 +21,21 @@ const MAX_REQUEST: u64 = 64 * 1024;
 /// Longest answer line read: a status with a full view of 256 peers is 100 KiB.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
-/// A request.
+/// A request. Braces without fields, because serde would take any field for a variant without braces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
     /// How the node is: a [`crate::status::Status`].
-    Status,
+    Status {},
     /// A ticket to it: a string.
-    Ticket,
+    Ticket {},
     /// Dial this ticket or multiaddress.
     Contact {
         /// The ticket.
         ticket: String,
     },
     /// Stop.
-    Stop,
+    Stop {},
 }
 
 /// Name of the socket in the home directory.

@@ -51,9 +51,10 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
     let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::new(sender) })
         .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
     greet(&node, &path).await;
+    let mut interrupted = std::pin::pin!(interrupted());
     let reason = loop {
         tokio::select! {
-            () = interrupted() => break None,
+            () = &mut interrupted => break None,
             _ = stop.wait_for(|stop| *stop) => break None,
             reason = node.failed() => break Some(reason),
             event = events.recv() => if let Ok(stamped) = event { report(&stamped.event) },
@@ -115,14 +116,14 @@ struct Control {
 impl Answerer for Control {
     async fn answer(&self, ask: Ask) -> Result<Value, String> {
         match ask {
-            Ask::Status => serde_json::to_value(self.node.status().await).map_err(|error| error.to_string()),
-            Ask::Ticket => Ok(json!(ticket_of(&self.node.status().await).to_string())),
+            Ask::Status {} => serde_json::to_value(self.node.status().await).map_err(|error| error.to_string()),
+            Ask::Ticket {} => Ok(json!(ticket_of(&self.node.status().await).to_string())),
             Ask::Contact { ticket } => {
                 let contact = contact_of(&ticket, &self.node.task().summary()).map_err(|error| error.to_string())?;
                 self.node.contact(contact);
                 Ok(Value::Null)
             }
-            Ask::Stop => {
+            Ask::Stop {} => {
                 self.stop.send_replace(true);
                 Ok(Value::Null)
             }
@@ -135,7 +136,7 @@ fn ticket_of(status: &Status) -> Ticket {
 }
 
 pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
-    let ticket = ask(&args.home.home, &Ask::Ticket).await?;
+    let ticket = ask(&args.home.home, &Ask::Ticket {}).await?;
     let ticket = ticket.as_str().unwrap_or_default();
     println!("{ticket}");
     if args.qr {
@@ -145,7 +146,7 @@ pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
-    let answer = ask(&args.home.home, &Ask::Status).await?;
+    let answer = ask(&args.home.home, &Ask::Status {}).await?;
     if args.json {
         println!("{answer}");
         return Ok(Exit::Done);

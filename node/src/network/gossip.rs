@@ -23,19 +23,20 @@ pub(super) fn sign(keypair: &Keypair, announcement: &Announcement) -> Result<Vec
 /// Opens a signed announcement: frame, signature, body, task. The fault is of whoever passed it on: honest peers check
 /// before they do.
 pub(super) fn open(task: TaskId, bytes: &[u8]) -> Result<(PeerId, Announcement), Fault> {
-    let signed = Signed::from_bytes(bytes).map_err(fault)?;
+    let signed = Signed::from_bytes(bytes).map_err(|error| fault(&error))?;
     let key = public_key(&signed.author).ok_or(Fault::BadSignature)?;
     if !key.verify(&Signed::message_to_sign(&signed.body), &signed.signature) {
         return Err(Fault::BadSignature);
     }
-    let announcement = Announcement::from_bytes(&signed.body).map_err(fault)?;
+    let announcement = Announcement::from_bytes(&signed.body).map_err(|error| fault(&error))?;
     if announcement.task != task {
         return Err(Fault::Unexpected);
     }
     Ok((signed.author, announcement))
 }
 
-fn fault(error: WireError) -> Fault {
+/// What a frame that cannot be read counts as.
+pub(super) fn fault(error: &WireError) -> Fault {
     match error {
         WireError::TooLong { .. } => Fault::TooLong,
         _ => Fault::Malformed,

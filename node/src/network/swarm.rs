@@ -7,7 +7,7 @@ use futures::StreamExt;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::request_response::{self, InboundFailure, Message, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::request_response::{self, Message, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, identify, mdns};
@@ -368,13 +368,6 @@ impl Driver {
             request_response::Event::OutboundFailure { request_id, error, .. } => {
                 self.answered(request_id, Err(request_error(error)));
             }
-            request_response::Event::InboundFailure { peer, error: InboundFailure::Io(error), .. }
-                if error.kind() == std::io::ErrorKind::InvalidData =>
-            {
-                from_libp2p(&peer).into_iter().for_each(|peer| {
-                    self.tell(NetworkEvent::Misbehaved { peer, fault: Fault::TooLong });
-                });
-            }
             _ => {}
         }
     }
@@ -386,7 +379,7 @@ impl Driver {
                 let reply = ReplyToken { channel, commands: self.commands.clone() };
                 self.tell(NetworkEvent::Asked { peer, request, reply });
             }
-            Err(_) => self.tell(NetworkEvent::Misbehaved { peer, fault: Fault::Malformed }),
+            Err(error) => self.tell(NetworkEvent::Misbehaved { peer, fault: gossip::fault(&error) }),
         }
     }
 
