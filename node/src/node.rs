@@ -45,7 +45,7 @@ struct Inner {
     supervisor: Supervisor,
     problems: housekeeping::Problems,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    _home: Option<Arc<Home>>,
+    home: Option<Arc<Home>>,
 }
 
 impl Node {
@@ -167,5 +167,6 @@ impl Node {
         }
         inner.supervisor.stop().await;
         inner.tasks.lock().await.drain(..).for_each(|task| task.abort());
+        inner.home.iter().for_each(|home| home.release());
     }
 }

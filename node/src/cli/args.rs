@@ -86,7 +86,7 @@ pub struct DemoArgs {
     /// For CSV: a second file to measure on.
     #[arg(long, value_name = "PATH")]
     pub test: Option<PathBuf>,
-    /// Rounds of each peer [default: 200, or 10000 with --until-accuracy].
+    /// Rounds of each peer [default: 300, or 10000 with --until-accuracy].
     #[arg(long, value_name = "N")]
     pub rounds: Option<u64>,
     /// Stop when the worst peer's accuracy on the test rows reaches this fraction, for example 0.95.

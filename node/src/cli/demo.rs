@@ -11,7 +11,7 @@ use crate::config::Layers;
 use crate::demo::{DemoPlan, Ending, run};
 
 /// Rounds of a demo: the accuracy has settled well before.
-const ROUNDS: u64 = 200;
+const ROUNDS: u64 = 300;
 /// Rounds after which a demo that waits for an accuracy gives up.
 const MOST_ROUNDS: u64 = 10_000;
 

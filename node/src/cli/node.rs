@@ -80,7 +80,7 @@ async fn greet(node: &Node, home: &Path) {
 fn report(event: &NodeEvent) {
     let percent = |value: &Option<Evaluation>| value.map_or("-".to_owned(), |v| format!("{:.1} %", v.accuracy * 100.0));
     match event {
-        NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } => {
+        NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } if own.is_some() || test.is_some() => {
             eprintln!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", percent(own), percent(test));
         }
         NodeEvent::PeerDiscovered { peer, known } => eprintln!("found peer {}, {known} known", peer.short()),

@@ -35,7 +35,7 @@ const WORDS: [(&str, &str); 41] = [
     ("round.min_interval", "Least time from the start of one round to the start of the next."),
     ("round.join_wait", "Longest time a starting node looks for peers before it trains alone."),
     ("round.rounds", "Rounds to stop after; 0 never stops."),
-    ("round.evaluate_every", "Measure every so many rounds."),
+    ("round.evaluate_every", "Measure every so many rounds; 0 chooses by its cost."),
     ("round.commit_every", "Least time between two checkpoints."),
     ("exchange.codec", "How models travel here: int8, f16 or f32."),
     ("exchange.max_inbound", "Pulls served at a time."),

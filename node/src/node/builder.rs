@@ -13,14 +13,14 @@ use tokio::sync::{Mutex, mpsc};
 use super::{Inner, Node, housekeeping, router};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, SettingError};
-use crate::data::{DataError, Loaded, load};
+use crate::data::{DataError, Dataset, Loaded, load};
 use crate::event::{EventBus, NodeEvent};
 use crate::exchange::ExchangeHandle;
 use crate::learner::{LearnError, LearnerData, LearnerFactory, LearnerHandle, Snapshot, build, initial_weights};
 use crate::membership::MembershipHandle;
 use crate::network::{NetworkError, NetworkHandle, keypair_peer};
 use crate::registry::{BookEntry, Checkpoint, Home, RegistryError, RegistryHandle};
-use crate::round::{Rooms, RoundHandle};
+use crate::round::{Rooms, RoundHandle, RoundSettings};
 use crate::supervisor::{RestartPolicy, Start, Supervisor};
 use crate::ticket::{TicketError, contact_of};
 
@@ -201,7 +201,7 @@ impl Assembly {
         };
         let samples = self.data.train.len();
         let (round_handle, round_room) = RoundHandle::new(
-            self.config.round.clone(),
+            self.round_settings(),
             self.config.exchange.codec,
             u32::try_from(samples).unwrap_or(u32::MAX),
             round,
@@ -244,7 +244,7 @@ impl Assembly {
             supervisor,
             problems,
             tasks: Mutex::new(tasks),
-            _home: self.home,
+            home: self.home,
         };
         Ok(Node { inner: Arc::new(inner) })
     }
@@ -282,6 +282,14 @@ impl Assembly {
     fn fresh(&self) -> Snapshot {
         let params = initial_weights(&self.task.layout, self.task.id().0);
         Snapshot { params, ..Snapshot::default() }
+    }
+
+    fn round_settings(&self) -> RoundSettings {
+        let measured: usize = [&self.data.validation, &self.data.test].into_iter().flatten().map(Dataset::len).sum();
+        let training = &self.config.training;
+        let trained = u64::from(training.steps) * training.batch as u64;
+        let settings = self.config.round.clone();
+        RoundSettings { evaluate_every: settings.measure_every(measured, trained), ..settings }
     }
 
     fn learner_data(&self) -> LearnerData {

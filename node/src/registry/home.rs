@@ -12,7 +12,7 @@ use super::RegistryError;
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Home {
@@ -30,10 +30,16 @@ impl Home {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(failed("open", &lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(RegistryError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed("lock", &lock_path)(source)),
         }
+    }
+
+    /// Lets another node run here, although parts of this one may still hold the directory; they write nothing more.
+    pub(crate) fn release(&self) {
+        // The end of the process releases it in any case.
+        let _ = self.lock.unlock();
     }
 
     /// Where it is.

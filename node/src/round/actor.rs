@@ -227,7 +227,7 @@ impl RoundState {
             drawn,
             models: std::mem::take(&mut self.arrived),
             joining: round == self.machine.closed(),
-            measure: last || round.is_multiple_of(self.settings.evaluate_every),
+            measure: last || round.is_multiple_of(self.settings.evaluate_every.max(1)),
             commit: last || self.committed.is_none_or(due),
         };
         if closing.commit {

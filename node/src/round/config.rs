@@ -24,7 +24,8 @@ pub struct RoundSettings {
     pub join_wait: Duration,
     /// Rounds to stop after; 0 never stops.
     pub rounds: u64,
-    /// Measure on validation and test rows every so many rounds.
+    /// Measure on validation and test rows every so many rounds; 0 chooses so that measuring takes at most a fifth of
+    /// the time of training.
     pub evaluate_every: u64,
     /// Least time between two checkpoints.
     #[serde(with = "duration")]
@@ -40,7 +41,7 @@ impl Default for RoundSettings {
             min_interval: Duration::from_secs(1),
             join_wait: machine.join_wait,
             rounds: 0,
-            evaluate_every: 1,
+            evaluate_every: 0,
             commit_every: Duration::from_secs(1),
         }
     }
@@ -55,9 +56,14 @@ impl RoundSettings {
         let fan_out = self.fan_out;
         SettingError::check((1..=64).contains(&fan_out), "round.fan_out", fan_out, "from 1 to 64")?;
         let deadline = self.deadline;
-        SettingError::check(!deadline.is_zero(), "round.deadline", deadline, "longer than 0s")?;
-        let every = self.evaluate_every;
-        SettingError::check(every >= 1, "round.evaluate_every", every, "1 or more")
+        SettingError::check(!deadline.is_zero(), "round.deadline", deadline, "longer than 0s")
+    }
+
+    /// Rounds from one measurement of `measured` rows to the next, when a round trains on `trained` rows.
+    pub fn measure_every(&self, measured: usize, trained: u64) -> u64 {
+        // A step passes its rows through the model forwards and backwards, which costs three times as much as forwards.
+        let rounds = (5 * measured as u64).div_ceil(3 * trained.max(1));
+        if self.evaluate_every > 0 { self.evaluate_every } else { rounds.max(1) }
     }
 
     /// What the machine is told.
