@@ -10,6 +10,7 @@ mod node;
 mod status;
 mod view;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,6 +30,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints a result. Whoever closes the pipe early, as `head` does, has seen enough.
+fn show(text: &str) -> Result<(), CliError> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(source) => Err(CliError::File { action: "write to", path: "standard output".into(), source }),
+        Ok(()) => Ok(()),
+    }
+}
+
 fn run(cli: Cli) -> Result<Exit, CliError> {
     crate::telemetry::init(cli.log.as_deref(), cli.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("peerlearn").build();
@@ -41,6 +52,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
             Command::Ticket(args) => node::ticket(&args).await,
             Command::Join(args) => node::run(args.run, Some(args.ticket)).await,
             Command::Status(args) => node::status(&args).await,
+            Command::Stop(args) => node::stop(&args).await,
             Command::Eval(args) => node::eval(&args),
             Command::Export(args) => node::export(&args).await,
         }

@@ -46,10 +46,12 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Prints a ticket with which others can join the running node.
     Ticket(TicketArgs),
-    /// Runs a node that starts by dialling the peer of a ticket.
+    /// Runs a node that starts by dialling the peer of a ticket; a node that runs there already dials it.
     Join(Box<JoinArgs>),
     /// Asks the running node how it is.
     Status(StatusArgs),
+    /// Tells the running node to stop, and returns at once.
+    Stop(HomeArgs),
     /// Measures the model on disk on the data of the settings.
     Eval(EvalArgs),
     /// Writes the model as safetensors and a JSON manifest.

@@ -32,10 +32,11 @@ pub(super) async fn demo(args: Box<DemoArgs>) -> Result<Exit, CliError> {
             Ok(Exit::Interrupted)
         }
         Ending::Finished(outcome) => {
-            match json {
-                true => println!("{}", serde_json::to_string(&*outcome).map_err(|source| CliError::Json { source })?),
-                false => print!("{}", outcome.table()),
-            }
+            let text = match json {
+                true => serde_json::to_string(&*outcome).map_err(|source| CliError::Json { source })? + "\n",
+                false => outcome.table(),
+            };
+            super::show(&text)?;
             Ok(Exit::Done)
         }
     }

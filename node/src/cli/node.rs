@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::args::{ConfigArgs, EvalArgs, ExportArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
+use super::args::{ConfigArgs, EvalArgs, ExportArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
 use super::demo::STOP_LIMIT;
 use super::error::{CliError, Exit};
 use super::status;
@@ -18,7 +18,7 @@ use crate::event::NodeEvent;
 use crate::learner::{Evaluation, Learner, build};
 use crate::network::keypair_peer;
 use crate::node::{Node, NodeError, task_of};
-use crate::registry::{self, Checkpoint, Home, Manifest};
+use crate::registry::{self, Checkpoint, Home, Manifest, RegistryError};
 use crate::status::Status;
 use crate::ticket::{Ticket, contact_of};
 
@@ -42,8 +42,13 @@ fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
 /// Runs a node until it is interrupted or told to stop; with a ticket, that peer is dialled first.
 pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, CliError> {
     let mut config = settings(&args.config)?;
-    config.network.contacts.extend(ticket);
-    let home = Home::open(&args.home.home)?;
+    let home = match (Home::open(&args.home.home), ticket) {
+        (Err(RegistryError::Locked { .. }), Some(ticket)) => return hand_over(&args.home.home, ticket).await,
+        (home, ticket) => {
+            config.network.contacts.extend(ticket);
+            home?
+        }
+    };
     let path = home.path().to_owned();
     let node = Node::builder(config).home(home).spawn().await?;
     let mut events = node.subscribe();
@@ -67,6 +72,19 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
         Some(reason) => Err(CliError::Ended { reason }),
         None => Ok(Exit::Done),
     }
+}
+
+/// Gives a ticket to the node that runs there already.
+async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
+    ask(home, &Ask::Contact { ticket }).await?;
+    eprintln!("the node that runs in {} dials that peer", home.display());
+    Ok(Exit::Done)
+}
+
+/// Tells the running node to stop.
+pub(super) async fn stop(args: &HomeArgs) -> Result<Exit, CliError> {
+    ask(&args.home, &Ask::Stop {}).await?;
+    Ok(Exit::Done)
 }
 
 async fn greet(node: &Node, home: &Path) {
@@ -138,21 +156,19 @@ fn ticket_of(status: &Status) -> Ticket {
 pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
     let ticket = ask(&args.home.home, &Ask::Ticket {}).await?;
     let ticket = ticket.as_str().unwrap_or_default();
-    println!("{ticket}");
-    if args.qr {
-        print!("{}", status::qr(ticket));
-    }
+    let code = if args.qr { status::qr(ticket) } else { String::new() };
+    super::show(&format!("{ticket}\n{code}"))?;
     Ok(Exit::Done)
 }
 
 pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let answer = ask(&args.home.home, &Ask::Status {}).await?;
     if args.json {
-        println!("{answer}");
+        super::show(&format!("{answer}\n"))?;
         return Ok(Exit::Done);
     }
     let status: Status = serde_json::from_value(answer).map_err(|source| CliError::Json { source })?;
-    print!("{}", status::table(&status));
+    super::show(&status::table(&status))?;
     Ok(Exit::Done)
 }
 
@@ -185,15 +201,17 @@ pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
         return Err(CliError::NothingToMeasure);
     }
     if args.json {
-        println!("{}", json!({ "round": checkpoint.round, "own": own, "test": test }));
+        super::show(&format!("{}\n", json!({ "round": checkpoint.round, "own": own, "test": test })))?;
         return Ok(Exit::Done);
     }
-    println!("round {}", checkpoint.round);
+    let mut text = format!("round {}\n", checkpoint.round);
     for (name, part) in [("own validation", own), ("shared test", test)] {
         if let Some(part) = part {
-            println!("{name}: {:.2} % of {} rows, loss {:.4}", part.accuracy * 100.0, part.rows, part.loss);
+            let accuracy = part.accuracy * 100.0;
+            text.push_str(&format!("{name}: {accuracy:.2} % of {} rows, loss {:.4}\n", part.rows, part.loss));
         }
     }
+    super::show(&text)?;
     Ok(Exit::Done)
 }
 

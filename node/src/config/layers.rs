@@ -226,9 +226,10 @@ impl Layers {
         let candidates = self.known.keys().map(String::as_str).chain(OPTIONAL);
         let scored = candidates.map(|known| {
             let (section, name) = known.rsplit_once('.').unwrap_or(("", known));
-            let bare = key.rsplit('.').next().unwrap_or(key);
-            // The right name in a wrong or missing section is nearer than any misspelling.
-            let distance = if name == bare { 1 } else { distance(known, key) };
+            let (wanted_section, bare) = key.rsplit_once('.').unwrap_or(("", key));
+            // Half the name in the right section is nearest, then the right name in a wrong or missing section.
+            let half = section == wanted_section && bare.len() > 2 && name.split('_').any(|word| word == bare);
+            let distance = if half { 0 } else if name == bare { 1 } else { distance(known, key) };
             (distance, section.len(), known)
         });
         let (distance, _, known) = scored.min()?;

@@ -178,6 +178,7 @@ fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {
 #[test]
 fn a_mix_is_the_mean_and_moves_the_control_variate() {
     let mut bench = bench(LearnerConfig::default());
+    let training = TrainingConfig::default();
     bench.train(1).unwrap();
     let trained = bench.snapshot();
     assert_eq!(trained.params, start().params, "a snapshot is of the last mix, not of a model in training");
@@ -187,8 +188,9 @@ fn a_mix_is_the_mean_and_moves_the_control_variate() {
     let correction = after.correction.unwrap();
     for (value, correction) in after.params.iter().zip(correction) {
         let local = value * 3.0 - 9.0;
-        // c = -lambda (mixed - local) / (eta H), with lambda 0.05, eta 0.2 and H 20.
-        assert!((correction + 0.05 * (value - local) / 4.0).abs() < 1e-4);
+        // c = -lambda (mixed - local) / (eta H); with momentum a step is worth 1 / (1 - momentum) plain ones.
+        let distance = training.learning_rate * training.steps as f32 / (1.0 - training.momentum);
+        assert!((correction + training.control_variate * (value - local) / distance).abs() < 1e-4);
     }
 }
 

@@ -307,12 +307,15 @@ fn minutes_since_2025() -> u32 {
     (since_1970.as_secs().saturating_sub(1_735_689_600) / 60) as u32 & 0x3f_ffff
 }
 
-/// A room that did not start says why in a boxed error; the network's is one of ours.
+/// A room that did not start says why in a boxed error, inside that of the supervisor; the network's is one of ours.
 fn started_wrongly(error: ractor::SpawnErr) -> NodeError {
     match error {
         ractor::SpawnErr::StartupFailed(inner) => match inner.downcast::<NetworkError>() {
             Ok(network) => NodeError::Network(*network),
-            Err(inner) => NodeError::Start { reason: inner.to_string() },
+            Err(inner) => match inner.downcast::<ractor::SpawnErr>() {
+                Ok(inner) => started_wrongly(*inner),
+                Err(inner) => NodeError::Start { reason: inner.to_string() },
+            },
         },
         error => NodeError::Start { reason: error.to_string() },
     }

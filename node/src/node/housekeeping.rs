@@ -13,9 +13,9 @@ use crate::membership::MembershipHandle;
 use crate::registry::{BookEntry, RegistryHandle};
 
 /// How often the address book is looked at; it is written when peers in it changed.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_millis(500);
 /// How often data files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Problems kept for status.
 const MAX_PROBLEMS: usize = 16;
 
