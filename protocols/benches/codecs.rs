@@ -17,12 +17,14 @@ fn main() {
 }
 
 fn layout() -> Layout {
-    let tensor = |index| TensorSpec { name: format!("w{index}").into(), shape: vec![TENSOR] };
+    let tensor = |index| TensorSpec { name: format!("w{index}"), shape: vec![TENSOR] };
     Layout::new((0..TENSORS).map(tensor).collect()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn params(seed: u32) -> Vec<f32> {
-    (0..(TENSORS * TENSOR) as u32).map(|i| (i.wrapping_mul(2_654_435_761) ^ seed) as f32 / u32::MAX as f32 - 0.5).collect()
+    (0..(TENSORS * TENSOR) as u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) ^ seed) as f32 / u32::MAX as f32 - 0.5)
+        .collect()
 }
 
 fn encoded(codec: Codec, layout: &Layout, seed: u32) -> Vec<u8> {
@@ -71,7 +73,7 @@ fn mean_of_5(bencher: Bencher, codec: Codec) {
             Some(Candidate { peer: PeerId([index as u8; 32]), meta, model: Blob::parse(body, &layout).ok()? })
         })
         .collect();
-    bencher.counter(BytesCount::new(5 * 4 * TENSORS * TENSOR)).bench_local(|| {
-        mix(&Rule::AgeLimited, Own { params: black_box(&mut own), meta }, &candidates)
-    });
+    bencher
+        .counter(BytesCount::new(5 * 4 * TENSORS * TENSOR))
+        .bench_local(|| mix(&Rule::AgeLimited, Own { params: black_box(&mut own), meta }, &candidates));
 }

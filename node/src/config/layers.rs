@@ -229,7 +229,13 @@ impl Layers {
             let (wanted_section, bare) = key.rsplit_once('.').unwrap_or(("", key));
             // Half the name in the right section is nearest, then the right name in a wrong or missing section.
             let half = section == wanted_section && bare.len() > 2 && name.split('_').any(|word| word == bare);
-            let distance = if half { 0 } else if name == bare { 1 } else { distance(known, key) };
+            let distance = if half {
+                0
+            } else if name == bare {
+                1
+            } else {
+                distance(known, key)
+            };
             (distance, section.len(), known)
         });
         let (distance, _, known) = scored.min()?;

@@ -233,9 +233,7 @@ struct Described {
 
 #[tokio::test]
 async fn other_versions_are_refused_with_both_named_and_other_programs_without_a_word() {
-    for (description, words) in
-        [("/peerlearn/9/abc", Some(["version 9", "speaks 1"])), ("ipfs/0.1.0", None)]
-    {
+    for (description, words) in [("/peerlearn/9/abc", Some(["version 9", "speaks 1"])), ("ipfs/0.1.0", None)] {
         let keypair = Keypair::generate_ed25519();
         let identify = libp2p::identify::Config::new(description.to_owned(), keypair.public());
         let behaviour = Described { identify: libp2p::identify::Behaviour::new(identify) };
@@ -337,7 +335,10 @@ impl Hostile {
 
     async fn subscribed(&mut self) {
         while let Some(event) = self.events.recv().await {
-            if matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Gossip(libp2p::gossipsub::Event::Subscribed { .. }))) {
+            if matches!(
+                event,
+                SwarmEvent::Behaviour(BehaviourEvent::Gossip(libp2p::gossipsub::Event::Subscribed { .. }))
+            ) {
                 return;
             }
         }

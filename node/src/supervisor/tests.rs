@@ -60,7 +60,7 @@ async fn fragile(policy: RestartPolicy) -> (Supervisor, Mailbox<Order>, EventBus
     (supervisor, mailbox, events)
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_room_that_panics_or_fails_is_started_again_and_its_mailbox_stays_valid() {
     let (supervisor, mailbox, events) = fragile(RestartPolicy::default()).await;
     let mut reader = events.subscribe();
@@ -74,7 +74,7 @@ async fn a_room_that_panics_or_fails_is_started_again_and_its_mailbox_stays_vali
     assert!(mailbox.ask(Order::Starts).await.is_err());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_room_that_fails_too_often_is_given_up() {
     let (supervisor, mailbox, events) = fragile(RestartPolicy { most: 2, ..RestartPolicy::default() }).await;
     let mut reader = events.subscribe();

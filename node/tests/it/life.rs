@@ -96,8 +96,7 @@ fn what_was_learnt_can_be_measured_and_taken_elsewhere() {
     assert!(accuracy > 0.7, "{measured}");
     assert!(succeed(path, &["eval", "--home", "ant"]).contains("shared test"));
     succeed(path, &["export", "model", "--home", "ant"]);
-    let manifest: Value =
-        serde_json::from_str(&fs::read_to_string(path.join("model/manifest.json")).unwrap()).unwrap();
+    let manifest: Value = serde_json::from_str(&fs::read_to_string(path.join("model/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["round"], 20);
     assert!((manifest["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-6, "{manifest}");
     let bytes = fs::read(path.join("model/model.safetensors")).unwrap();

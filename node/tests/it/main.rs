@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: real processes, real files, kill -9, a real terminal.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod errors;
 mod kill;
 mod life;

@@ -3,7 +3,8 @@
 use peerlearn_protocols::codec::{Codec, CodecSet};
 use peerlearn_protocols::id::{Hash, PeerId, Root, TaskId};
 use peerlearn_protocols::wire::{
-    Address, Announcement, BulkRequest, BulkStart, Offer, OfferSummary, Refusal, Request, Response, Signed, Sketch, Wire,
+    Address, Announcement, BulkRequest, BulkStart, Offer, OfferSummary, Refusal, Request, Response, Signed, Sketch,
+    Wire,
 };
 
 pub fn announcement() -> Announcement {
@@ -31,8 +32,7 @@ pub fn requests() -> Vec<Request> {
 }
 
 pub fn responses() -> Vec<Response> {
-    let offer =
-        Offer { root: Root([0x22; 32]), bytes: 70_000, codec: Codec::F16, age: 250, round: 7, samples: 300 };
+    let offer = Offer { root: Root([0x22; 32]), bytes: 70_000, codec: Codec::F16, age: 250, round: 7, samples: 300 };
     vec![
         Response::Offer { offer, hashes: vec![Hash([0x55; 32])] },
         Response::Hashes { root: Root([0x22; 32]), first: 1024, hashes: vec![Hash([0x55; 32]), Hash([0x66; 32])] },
@@ -49,12 +49,15 @@ pub fn bulk_starts() -> Vec<BulkStart> {
     vec![BulkStart::Sending, BulkStart::Gone, BulkStart::Busy]
 }
 
-/// A frame of every kind, with a function that decodes the kind and encodes it again.
-pub fn frames() -> Vec<(&'static str, Vec<u8>, fn(&[u8]) -> Option<Vec<u8>>)> {
+/// The name of a kind, a frame of it, and what decodes the kind and encodes it again.
+pub type Sample = (&'static str, Vec<u8>, fn(&[u8]) -> Option<Vec<u8>>);
+
+/// A frame of every kind.
+pub fn frames() -> Vec<Sample> {
     fn again<W: Wire>(bytes: &[u8]) -> Option<Vec<u8>> {
         W::from_bytes(bytes).ok().map(|value| value.to_bytes().expect("what was decoded can be encoded"))
     }
-    let mut frames: Vec<(&'static str, Vec<u8>, fn(&[u8]) -> Option<Vec<u8>>)> = vec![
+    let mut frames: Vec<Sample> = vec![
         ("announcement", announcement().to_bytes().unwrap(), again::<Announcement>),
         ("signed", signed().to_bytes().unwrap(), again::<Signed>),
         ("bulk request", bulk_request().to_bytes().unwrap(), again::<BulkRequest>),
