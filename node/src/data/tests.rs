@@ -156,7 +156,7 @@ fn a_changed_file_is_noticed_and_the_rows_stay() {
     let loaded = load(&config(&path), &[0; 32]).unwrap();
     assert_eq!(loaded.changed(), Vec::<PathBuf>::new());
     std::fs::write(&path, "a,label\n1,x\n2,y\n3,x\n").unwrap();
-    assert_eq!(loaded.changed(), [path.clone()]);
+    assert_eq!(loaded.changed(), std::slice::from_ref(&path));
     std::fs::remove_file(&path).unwrap();
     assert_eq!(loaded.changed(), [path]);
     assert_eq!(loaded.train.len() + loaded.validation.unwrap().len(), 2);

@@ -280,7 +280,7 @@ impl Learner for Slow {
 #[tokio::test(flavor = "multi_thread")]
 async fn status_is_answered_while_the_learner_trains_and_the_old_model_is_served() {
     let (begun, mut started) = mpsc::channel(1);
-    let (go, gate) = std::sync::mpsc::channel();
+    let (go, gate) = std::sync::mpsc::sync_channel(1);
     let gate = std::sync::Mutex::new(Some(gate));
     let mut slow = config(MEMORY, 0, Vec::new());
     slow.round.join_wait = Duration::from_millis(1);
