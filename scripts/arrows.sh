@@ -49,5 +49,10 @@ forbid "$n/learner.rs $n/learner" 'crate::(membership|exchange|round|network|reg
 forbid "$n/membership.rs $n/membership" 'crate::(exchange|round|learner|registry|data|node|demo|cli)' 'membership names more than network'
 forbid "$n/exchange.rs $n/exchange" 'crate::(membership|round|learner|registry|data|node|demo|cli)' 'exchange names more than network'
 forbid "$n/round.rs $n/round" 'crate::(data|node|demo|cli)' 'round names more than handles'
+forbid "$n/data.rs $n/data" 'crate::(network|membership|exchange|round|learner|registry|node|demo|cli|control)' 'data names a room'
+forbid "$n/registry.rs $n/registry" 'crate::(network|membership|exchange|round|data|node|demo|cli|control)' 'registry names more than the learner'"'"'s snapshot'
+forbid "$n/control.rs $n/control" 'crate::(network|membership|exchange|round|learner|registry|data|node|demo|cli)' 'control names what it carries'
+forbid "$n/node.rs $n/node" 'crate::(demo|cli|control)' 'node names what stands above it'
+forbid "$n/demo.rs $n/demo" 'crate::(cli|control)' 'demo names what stands above it'
 [ "$failed" = 0 ] && echo "arrows hold"
 exit "$failed"

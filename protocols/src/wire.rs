@@ -5,7 +5,7 @@
 //! | [`Signed`] [`Announcement`] | gossip | 4 KiB | `announce` |
 //! | [`Request`], [`Response`] | request-response | 64 KiB | `control` |
 //! | [`BulkRequest`], [`BulkStart`] and raw chunks | stream | 64 bytes, then 256 KiB a chunk | `bulk` |
-//! | [`Blob`](blob::BlobHeader): an encoded model | in chunks | what its layout and codec say | `blob` |
+//! | [`Blob`](blob::Blob): an encoded model | in chunks | what its layout and codec say | `blob` |
 //!
 //! A frame is magic `PL`, version, kind, body. The version is also part of every protocol name ([`VERSION`]), so two
 //! peers that differ refuse each other by name before a frame is read. Bytes are hashed and signed as received: bincode's

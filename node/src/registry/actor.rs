@@ -1,14 +1,13 @@
 //! The actor in front of the writing thread.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use peerlearn_protocols::id::TaskId;
 use peerlearn_protocols::params::Layout;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::watch;
 
-use super::{BookEntry, Checkpoint, Home, book, checkpoint};
+use super::{BookEntry, Checkpoint, Home, RegistryError, book, checkpoint};
 use crate::event::{EventBus, NodeEvent};
 
 /// What the registry is told.
@@ -30,15 +29,40 @@ pub(super) struct RegistryArgs {
     pub committed: Arc<watch::Sender<Option<u64>>>,
 }
 
-enum Job {
-    Commit(Box<Checkpoint>),
-    SaveBook(Vec<BookEntry>),
-    Flush(RpcReplyPort<()>),
+/// What waits to be written; the newest replaces what was not begun.
+#[derive(Default)]
+struct Desk {
+    checkpoint: Option<Box<Checkpoint>>,
+    book: Option<Vec<BookEntry>>,
+    flushes: Vec<RpcReplyPort<()>>,
+    closed: bool,
 }
 
+impl Desk {
+    fn is_empty(&self) -> bool {
+        self.checkpoint.is_none() && self.book.is_none() && self.flushes.is_empty()
+    }
+}
+
+/// The desk between the actor, which never waits for the disk, and the thread that does.
+type Shared = Arc<(Mutex<Desk>, Condvar)>;
+
 pub(super) struct RegistryState {
-    jobs: SyncSender<Job>,
-    skipped: Option<Box<Checkpoint>>,
+    shared: Shared,
+}
+
+impl Drop for RegistryState {
+    fn drop(&mut self) {
+        self.put(|desk| desk.closed = true);
+    }
+}
+
+impl RegistryState {
+    fn put(&self, change: impl FnOnce(&mut Desk)) {
+        let (desk, changed) = &*self.shared;
+        change(&mut desk.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_one();
+    }
 }
 
 pub(super) struct RegistryActor;
@@ -53,10 +77,10 @@ impl Actor for RegistryActor {
         _: ActorRef<RegistryMsg>,
         args: RegistryArgs,
     ) -> Result<RegistryState, ActorProcessingErr> {
-        // One job being done and one that waits; more would be old before they are written.
-        let (jobs, queue) = sync_channel(2);
-        std::thread::Builder::new().name("registry".to_owned()).spawn(move || write_all(&args, &queue))?;
-        Ok(RegistryState { jobs, skipped: None })
+        let shared = Shared::default();
+        let desk = Arc::clone(&shared);
+        std::thread::Builder::new().name("registry".to_owned()).spawn(move || write_all(&args, &desk))?;
+        Ok(RegistryState { shared })
     }
 
     async fn handle(
@@ -65,55 +89,46 @@ impl Actor for RegistryActor {
         message: RegistryMsg,
         state: &mut RegistryState,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            RegistryMsg::Commit(checkpoint) => state.on_commit(checkpoint),
-            RegistryMsg::SaveBook(entries) => drop(state.jobs.try_send(Job::SaveBook(entries))),
-            RegistryMsg::Flush(reply) => state.on_flush(reply),
-        }
+        state.put(|desk| match message {
+            RegistryMsg::Commit(checkpoint) => desk.checkpoint = Some(checkpoint),
+            RegistryMsg::SaveBook(entries) => desk.book = Some(entries),
+            RegistryMsg::Flush(reply) => desk.flushes.push(reply),
+        });
         Ok(())
     }
 }
 
-impl RegistryState {
-    fn on_commit(&mut self, checkpoint: Box<Checkpoint>) {
-        self.skipped = None;
-        if let Err(std::sync::mpsc::TrySendError::Full(Job::Commit(checkpoint))) =
-            self.jobs.try_send(Job::Commit(checkpoint))
-        {
-            // The disk is slower than the rounds: the newest is kept for the next chance.
-            self.skipped = Some(checkpoint);
+/// Writes what is on the desk until it is closed and empty.
+fn write_all(args: &RegistryArgs, (desk, changed): &(Mutex<Desk>, Condvar)) {
+    loop {
+        let waiting = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |desk: &mut Desk| desk.is_empty() && !desk.closed;
+        let mut ready = changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+        let work = std::mem::take(&mut *ready);
+        ready.closed = work.closed;
+        drop(ready);
+        if work.is_empty() {
+            return;
         }
-    }
-
-    /// Blocks this room, which nobody else asks anything, until the thread has caught up.
-    fn on_flush(&mut self, reply: RpcReplyPort<()>) {
-        if let Some(checkpoint) = self.skipped.take() {
-            let _ = self.jobs.send(Job::Commit(checkpoint));
-        }
-        let _ = self.jobs.send(Job::Flush(reply));
+        write(args, work);
     }
 }
 
-fn write_all(args: &RegistryArgs, queue: &Receiver<Job>) {
-    while let Ok(job) = queue.recv() {
-        let failed = |error: super::RegistryError| {
-            args.events.emit(NodeEvent::CommitFailed { error: error.to_string() });
-        };
-        match job {
-            Job::Commit(checkpoint) => {
-                let path = checkpoint::path_in(args.home.path());
-                match checkpoint::save(&path, args.task, &args.layout, &checkpoint) {
-                    Ok(()) => {
-                        args.committed.send_replace(Some(checkpoint.round));
-                        args.events.emit(NodeEvent::Committed { round: checkpoint.round });
-                    }
-                    Err(error) => failed(error),
-                }
+fn write(args: &RegistryArgs, work: Desk) {
+    let failed = |error: RegistryError| args.events.emit(NodeEvent::CommitFailed { error: error.to_string() });
+    if let Some(checkpoint) = work.checkpoint {
+        let path = checkpoint::path_in(args.home.path());
+        match checkpoint::save(&path, args.task, &args.layout, &checkpoint) {
+            Ok(()) => {
+                args.committed.send_replace(Some(checkpoint.round));
+                args.events.emit(NodeEvent::Committed { round: checkpoint.round });
             }
-            Job::SaveBook(entries) => {
-                let _ = book::save(&args.home.file("book.json"), &entries).map_err(failed);
-            }
-            Job::Flush(reply) => drop(reply.send(())),
+            Err(error) => failed(error),
         }
     }
+    if let Some(entries) = work.book {
+        let _ = book::save(&args.home.file("book.json"), &entries).map_err(failed);
+    }
+    // Whoever asked may have stopped waiting.
+    work.flushes.into_iter().for_each(|reply| drop(reply.send(())));
 }
