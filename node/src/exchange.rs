@@ -7,6 +7,8 @@ mod actor;
 mod api;
 mod config;
 mod pull;
+#[cfg(test)]
+mod tests;
 
 pub use api::ExchangeHandle;
 pub use config::ExchangeSettings;

@@ -1,0 +1,184 @@
+//! Pulls between two real swarms, with a holder that cuts, hesitates and refuses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::identity::Keypair;
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::exchange::Publication;
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::params::{Layout, TensorSpec};
+use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Response, blob};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+use crate::clock::Clock;
+use crate::event::EventBus;
+use crate::network::{BulkWriter, NetworkConfig, NetworkEvent, NetworkHandle};
+use crate::supervisor::{RestartPolicy, Supervisor};
+
+const TASK: TaskId = TaskId([1; 32]);
+const LONG: Duration = Duration::from_secs(60);
+
+/// Three chunks and a half in f32.
+fn layout() -> Layout {
+    Layout::new(vec![TensorSpec { name: "w".into(), shape: vec![230_000] }]).unwrap()
+}
+
+fn model() -> Vec<u8> {
+    let params: Vec<f32> = (0..230_000).map(|n| n as f32 / 1000.0).collect();
+    blob::encode(Codec::F32, &layout(), &params).unwrap()
+}
+
+struct Side {
+    network: NetworkHandle,
+    exchange: ExchangeHandle,
+    events: mpsc::Receiver<NetworkEvent>,
+    permits: Arc<Semaphore>,
+    _supervisor: Supervisor,
+}
+
+async fn side(codec: Codec, max_inbound: usize) -> Side {
+    let (sender, events) = mpsc::channel(64);
+    let config = NetworkConfig { listen: vec!["/memory/0".to_owned()], mdns: false, ..NetworkConfig::default() };
+    let (network, network_room) = NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap();
+    let settings = ExchangeSettings { codec, max_inbound };
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
+    let rooms = vec![("network", network_room), ("exchange", exchange_room)];
+    let bus = EventBus::new(network.local(), Clock::start());
+    let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus).await.unwrap();
+    Side { network, exchange, events, permits: Arc::new(Semaphore::new(64)), _supervisor: supervisor }
+}
+
+impl Side {
+    fn publish(&self, blob: Vec<u8>) {
+        self.exchange.publish(Publication::new(Arc::new(blob), Codec::F32, 9, 3, 5));
+    }
+
+    async fn dial(&self, other: &Side) -> PeerId {
+        self.network.dial(Some(other.network.local()), other.network.addresses().await);
+        other.network.local()
+    }
+
+    /// Does what a node's router does for the exchange; streams are answered by `bulk` where it wants them.
+    async fn serve(mut self, mut bulk: impl AsyncFnMut(BulkRequest, BulkWriter) -> Option<(BulkRequest, BulkWriter)>) {
+        while let Some(event) = self.events.recv().await {
+            let permit = Arc::clone(&self.permits).acquire_owned().await.unwrap();
+            match event {
+                NetworkEvent::Asked { request, reply, .. } => self.exchange.asked(request, reply, permit),
+                NetworkEvent::BulkAsked { request, writer, .. } => {
+                    if let Some((request, writer)) = bulk(request, writer).await {
+                        self.exchange.bulk_asked(request, writer, permit);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_arrives_in_the_codec_asked_for() {
+    let holder = side(Codec::F32, 4).await;
+    holder.publish(model());
+    let mut served = Vec::new();
+    for codec in Codec::ALL {
+        let puller = side(codec, 4).await;
+        served.push((codec, puller.dial(&holder).await, puller));
+    }
+    tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
+    for (codec, peer, puller) in served {
+        let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+        assert_eq!((pulled.offer.age, pulled.offer.round, pulled.offer.samples, pulled.offer.codec), (9, 3, 5, codec));
+        let layout = layout();
+        let parsed = blob::Blob::parse(&pulled.blob, &layout).unwrap();
+        assert_eq!(parsed.codec(), codec);
+        if codec == Codec::F32 {
+            assert!(pulled.blob == model());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
+    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    holder.publish(model());
+    let peer = puller.dial(&holder).await;
+    let (asked, mut requests) = mpsc::channel(8);
+    tokio::spawn(holder.serve(async move |request, mut writer| {
+        asked.send((request.first, request.count)).await.unwrap();
+        if request.first > 0 {
+            return Some((request, writer));
+        }
+        // Two chunks and a piece of the third, then nothing: the stream is dropped.
+        writer.start(BulkStart::Sending).await.unwrap();
+        writer.write(&model()[..2 * CHUNK_BYTES + 1000]).await.unwrap();
+        None
+    }));
+    let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+    assert!(pulled.blob == model());
+    assert_eq!(requests.recv().await, Some((0, 4)));
+    assert_eq!(requests.recv().await, Some((2, 2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_is_not_what_was_offered_ends_the_pull() {
+    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    holder.publish(model());
+    let peer = puller.dial(&holder).await;
+    tokio::spawn(holder.serve(async |_, mut writer| {
+        let mut damaged = model();
+        damaged[CHUNK_BYTES + 5] ^= 1;
+        let _ = writer.start(BulkStart::Sending).await;
+        let _ = writer.write(&damaged).await;
+        None
+    }));
+    let failure = puller.exchange.pull(peer, 0, LONG).await.unwrap_err();
+    assert_eq!(failure.fault(), Some(peerlearn_protocols::score::Fault::WrongHash), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_of_nothing_a_full_one_and_a_silent_one_are_not_to_blame_but_for_silence() {
+    let (puller, empty) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let nothing = puller.dial(&empty).await;
+    tokio::spawn(empty.serve(async |request, writer| Some((request, writer))));
+    let failure = puller.exchange.pull(nothing, 0, LONG).await.unwrap_err();
+    assert_eq!(failure.fault(), None, "{failure}");
+
+    let full = side(Codec::F32, 1).await;
+    full.publish(model());
+    let busy = puller.dial(&full).await;
+    let (kept, mut keeping) = mpsc::channel(8);
+    tokio::spawn(full.serve(async move |request, mut writer| {
+        if keeping.try_recv().is_err() {
+            return Some((request, writer));
+        }
+        let _ = writer.start(BulkStart::Busy).await;
+        None
+    }));
+    kept.send(()).await.unwrap();
+    let failure = puller.exchange.pull(busy, 0, LONG).await.unwrap_err();
+    assert_eq!(failure, PullFailure::Request(crate::network::RequestError::Busy));
+    assert!(puller.exchange.pull(busy, 0, LONG).await.is_ok());
+    let stale = puller.exchange.pull(busy, 10, LONG).await.unwrap_err();
+    assert_eq!(stale.fault(), None, "an old offer is refused before it is pulled: {stale}");
+
+    let silent = side(Codec::F32, 4).await;
+    let quiet = puller.dial(&silent).await;
+    let failure = puller.exchange.pull(quiet, 0, Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(failure, PullFailure::Deadline);
+    drop(silent);
+}
+
+#[test]
+fn an_offer_that_fits_nothing_is_refused_before_bytes_flow() {
+    use peerlearn_protocols::exchange::{Pull, PullOrder, Step};
+    let layout = layout();
+    let bytes = blob::encoded_len(Codec::Int8, &layout);
+    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3 };
+    let publication = Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1);
+    let hashes = Manifest::of(&publication.blob).hashes().to_vec();
+    let (mut pull, _) = Pull::new(order);
+    let step = pull.answered(Response::Offer { offer: publication.offer, hashes });
+    assert!(matches!(step, Step::Failed(error) if PullFailure::Pull(error).fault().is_some()));
+}
