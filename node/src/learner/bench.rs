@@ -81,6 +81,8 @@ pub struct Snapshot {
     pub params: Vec<f32>,
     /// Sample-steps over the ancestry of the model.
     pub age: u64,
+    /// Rounds that the step size counts by.
+    pub schedule: u64,
     /// The control variate, where it is on.
     pub correction: Option<Vec<f32>>,
     /// Slow weights and momentum of the outer step, where it is on.
@@ -107,6 +109,8 @@ pub(super) struct Workbench {
     /// The parameters after the last mix or restore; what a checkpoint keeps and what a new learner starts from.
     good: Vec<f32>,
     age: u64,
+    /// Rounds that the step size counts by: own rounds, or those behind a model that was taken over from others.
+    schedule: u64,
     /// Sum of learning rates of the steps since the last mix, eta H.
     distance: f32,
     variate: ControlVariate,
@@ -131,6 +135,7 @@ impl Workbench {
             data,
             config,
             age: start.age,
+            schedule: start.schedule,
             distance: 0.0,
         };
         bench.restore(start)?;
@@ -141,6 +146,7 @@ impl Workbench {
         self.learner.write(&snapshot.params)?;
         self.good.clone_from(&snapshot.params);
         (self.age, self.distance) = (snapshot.age, 0.0);
+        self.schedule = snapshot.schedule;
         self.variate.reset();
         snapshot.correction.iter().for_each(|values| self.variate.restore(values));
         let outer = &self.config.mixing.outer;
@@ -157,7 +163,7 @@ impl Workbench {
         let plan = TrainPlan {
             steps: training.steps,
             batch: training.batch,
-            learning_rate: training.rate(round),
+            learning_rate: training.rate(self.schedule + 1),
             weight_decay: training.weight_decay,
             momentum: training.momentum,
             correction: self.variate.correction(),
@@ -166,6 +172,7 @@ impl Workbench {
         };
         let report = self.learner.train(&self.data.train, &plan)?;
         self.age = self.age.saturating_add(report.samples);
+        self.schedule = self.schedule.saturating_add(1);
         self.distance += plan.learning_rate * report.steps as f32 / (1.0 - plan.momentum);
         Ok(Trained { report, wall: wall.elapsed(), cpu: cpu.elapsed() })
     }
@@ -192,6 +199,11 @@ impl Workbench {
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
+        if outcome.was_behind {
+            // A newcomer with the step size of a beginner would undo what the others have refined. Most of those it
+            // asked would have to lie to lead it here.
+            self.schedule = self.schedule.max(self.rounds_behind(self.age));
+        }
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
         Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
     }
@@ -233,9 +245,16 @@ impl Workbench {
         Snapshot {
             params: self.good.clone(),
             age: self.age,
+            schedule: self.schedule,
             correction: self.variate.correction().map(<[f32]>::to_vec),
             outer: self.outer.as_ref().map(|outer| (outer.state().0.to_vec(), outer.state().1.to_vec())),
         }
+    }
+
+    /// Rounds of this peer that a model of this age is worth.
+    fn rounds_behind(&self, age: u64) -> u64 {
+        let rows = self.config.training.batch.min(self.data.train.len()).max(1);
+        age / (u64::from(self.config.training.steps) * rows as u64).max(1)
     }
 
     fn samples(&self) -> u32 {

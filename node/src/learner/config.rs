@@ -89,7 +89,7 @@ impl Default for OuterConfig {
 }
 
 impl TrainingConfig {
-    /// Step size of a round, counted from 1.
+    /// Step size of a round, counted from 1: of this peer, or of those whose model it took over when it joined.
     pub fn rate(&self, round: u64) -> f32 {
         let decay = match self.decay_rounds > 0.0 {
             true => 1.0 / (1.0 + round.saturating_sub(1) as f32 / self.decay_rounds),

@@ -176,6 +176,32 @@ fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {
 }
 
 #[test]
+fn a_newcomer_takes_over_the_step_size_with_the_model() {
+    let steps_of = |bench: &mut bench::Workbench| {
+        let before = bench.snapshot().params;
+        bench.train(1).unwrap();
+        let mut after = vec![0.0; before.len()];
+        let encoded = bench.encode(Codec::F32).unwrap();
+        blob::Blob::parse(&encoded.blob, &linear_layout()).unwrap().read(0, &mut after);
+        before.iter().zip(&after).map(|(before, after)| (before - after).abs()).sum::<f32>()
+    };
+    let mut beginner = bench(LearnerConfig::default());
+    let first = steps_of(&mut beginner);
+    let mut newcomer = bench(LearnerConfig::default());
+    let old = 1_000_000;
+    // Models of zeros, so that only the step size differs.
+    let mixed =
+        newcomer.mix(&[pulled(1, old, &[0.0; 9]), pulled(2, old, &[0.0; 9]), pulled(3, old, &[0.0; 9])]).unwrap();
+    assert!(mixed.was_behind);
+    let second = steps_of(&mut newcomer);
+    assert!(second < first / 2.0, "{second} after the takeover, {first} of a beginner");
+    // One that claims to be old leads nobody: the median decides.
+    let mut misled = bench(LearnerConfig::default());
+    assert!(!misled.mix(&[pulled(1, old, &[0.0; 9])]).unwrap().was_behind);
+    assert!((steps_of(&mut misled) - first).abs() < first / 100.0);
+}
+
+#[test]
 fn a_mix_is_the_mean_and_moves_the_control_variate() {
     let mut bench = bench(LearnerConfig::default());
     let training = TrainingConfig::default();

@@ -66,6 +66,7 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
         ("task".to_owned(), task.to_string()),
         ("round".to_owned(), round.to_string()),
         ("age".to_owned(), snapshot.age.to_string()),
+        ("schedule".to_owned(), snapshot.schedule.to_string()),
         ("digest".to_owned(), digest(checkpoint).to_string()),
     ]);
     let [model, correction, slow, velocity] = PARTS.map(|part| format!("{part}."));
@@ -144,6 +145,7 @@ fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>
     let snapshot = Snapshot {
         params: params.ok_or_else(|| wrong("its parameters do not have the shapes of the task"))?,
         age: number("age")?,
+        schedule: number("schedule")?,
         correction,
         outer: slow.zip(velocity),
     };
@@ -176,6 +178,7 @@ fn digest(Checkpoint { round, snapshot }: &Checkpoint) -> Hash {
         });
     }
     hasher.update(&snapshot.age.to_le_bytes());
+    hasher.update(&snapshot.schedule.to_le_bytes());
     hasher.update(&round.to_le_bytes());
     Hash(*hasher.finalize().as_bytes())
 }

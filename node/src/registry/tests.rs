@@ -26,6 +26,7 @@ fn checkpoint(round: u64) -> Checkpoint {
         correction: Some(params.iter().map(|value| value / 2.0).collect()),
         outer: Some((params.clone(), params.iter().map(|value| -value).collect())),
         age: 100 * round,
+        schedule: round + 1,
         params,
     };
     Checkpoint { round, snapshot }

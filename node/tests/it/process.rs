@@ -77,12 +77,15 @@ impl Running {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = sync_channel(10_000);
-        let errors = BufReader::new(child.stderr.take().unwrap());
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
-            for line in errors.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+            let mut line = String::new();
+            // A line without its end is half a line: the process was killed while it wrote.
+            while errors.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                if sender.send(line.trim_end().to_owned()).is_err() {
                     return;
                 }
+                line.clear();
             }
         });
         Self { child, lines, heard: Vec::new() }
