@@ -4,8 +4,9 @@ use clap::ValueEnum;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged when nobody asks: warnings. The stack below is quieter still, because it warns of what strangers do.
-const DEFAULT: &str = "warn,libp2p_gossipsub=error,libp2p_mdns=error,libp2p_swarm=error,hickory_resolver=error,netlink_proto=error,yamux=error,ractor=error";
+/// What is logged when nobody asks: warnings, but for those of the event stream, which the commands print themselves. The
+/// stack below is quieter still, because it warns of what strangers do.
+const DEFAULT: &str = "warn,peerlearn::event=error,libp2p_gossipsub=error,libp2p_mdns=error,libp2p_swarm=error,hickory_resolver=error,netlink_proto=error,yamux=error,ractor=error";
 
 /// How to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,6 +36,7 @@ pub fn init(filter: Option<&str>, format: LogFormat) -> Result<(), TelemetryErro
     let wrong = |reason: String| TelemetryError { filter: text.to_owned(), reason };
     let filter = EnvFilter::builder().parse(text).map_err(|error| wrong(error.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(console::user_attended_stderr());
     // An error means that a subscriber is there already, which is what was wanted.
     let _ = match format {
         LogFormat::Text => builder.try_init(),

@@ -53,7 +53,9 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
     let node = Node::builder(config).home(home).spawn().await?;
     let mut events = node.subscribe();
     let (sender, mut stop) = watch::channel(false);
-    let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::new(sender) })
+    // Held here too: a node without a control socket is not told to stop.
+    let sender = Arc::new(sender);
+    let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::clone(&sender) })
         .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
     greet(&node, &path).await;
     let mut interrupted = std::pin::pin!(interrupted());

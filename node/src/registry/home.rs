@@ -28,7 +28,9 @@ impl Home {
         std::fs::create_dir_all(path).map_err(failed("create directory", path))?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(failed("open", &lock_path))?;
+        // A directory that has become read-only can still be locked, and what is in it can still be read.
+        let lock =
+            lock.or_else(|error| File::open(&lock_path).map_err(|_| error)).map_err(failed("open", &lock_path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(RegistryError::Locked { path: path.to_owned() }),

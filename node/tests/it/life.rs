@@ -140,3 +140,17 @@ fn a_data_file_that_changes_is_told_and_the_rows_stay() {
     assert!(line.contains("rows.csv") && line.contains("goes on"), "{line}");
     node.wait_for("round ");
 }
+
+#[test]
+fn a_node_whose_control_socket_cannot_be_opened_says_so_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    // The system takes socket paths of about a hundred bytes.
+    let home = "a".repeat(120);
+    let mut node = Running::node(path, &home, &[]);
+    let line = node.wait_for("control socket");
+    assert!(line.contains(&home) && !line.contains('\u{1b}'), "{line}");
+    node.wait_for("round 5:");
+    node.signal("-INT");
+    assert!(node.wait().success());
+}
