@@ -26,9 +26,7 @@ impl PullFailure {
     /// What to count against the holder; `None` when it is not to blame.
     pub fn fault(&self) -> Option<Fault> {
         match self {
-            PullFailure::Pull(PullError::WrongHash { .. }) => Some(Fault::WrongHash),
-            PullFailure::Pull(PullError::WrongSize { .. }) => Some(Fault::WrongShape),
-            PullFailure::Pull(PullError::Unexpected) => Some(Fault::Unexpected),
+            PullFailure::Pull(error) => error.fault(),
             PullFailure::Request(RequestError::Malformed) => Some(Fault::Malformed),
             PullFailure::Request(RequestError::Timeout) | PullFailure::Deadline => Some(Fault::Slow),
             _ => None,

@@ -119,23 +119,22 @@ pub(super) struct Workbench {
 
 impl Workbench {
     pub fn new(
-        mut learner: Box<dyn Learner>,
+        learner: Box<dyn Learner>,
         data: LearnerData,
         config: LearnerConfig,
         start: &Snapshot,
     ) -> Result<Self, LearnError> {
-        learner.write(&start.params)?;
         let layout = learner.layout().clone();
         let mut bench = Self {
-            good: start.params.clone(),
+            good: Vec::new(),
             variate: ControlVariate::new(config.training.control_variate, layout.len()),
             outer: None,
             learner,
             layout,
             data,
             config,
-            age: start.age,
-            schedule: start.schedule,
+            age: 0,
+            schedule: 0,
             distance: 0.0,
         };
         bench.restore(start)?;

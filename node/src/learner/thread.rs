@@ -73,7 +73,7 @@ fn obey(bench: &mut Workbench, order: Order, shared: &Shared) -> bool {
         Order::Train(round, reply) => answer(reply, || bench.train(round)),
         Order::Mix(models, reply) => answer(reply, || {
             let mixed = bench.mix(&models);
-            // Only the parameters and the age change often; the rest of the state may start anew after a panic.
+            // A copy of the whole state each round: what a learner that panics is built anew from.
             let mut good = shared.good.write().unwrap_or_else(PoisonError::into_inner);
             *good = bench.snapshot();
             mixed

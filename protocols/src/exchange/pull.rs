@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};
+use crate::score::Fault;
 use crate::wire::control::MAX_HASHES;
 use crate::wire::manifest::chunk_count;
 use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
@@ -92,9 +93,14 @@ pub enum PullError {
 }
 
 impl PullError {
-    /// Whether only a faulty or lying holder gets here.
-    pub fn is_fault(&self) -> bool {
-        matches!(self, PullError::WrongSize { .. } | PullError::WrongHash { .. } | PullError::Unexpected)
+    /// What to count against the holder; `None` where an honest one gets here too.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            PullError::WrongHash { .. } => Some(Fault::WrongHash),
+            PullError::WrongSize { .. } => Some(Fault::WrongShape),
+            PullError::Unexpected => Some(Fault::Unexpected),
+            _ => None,
+        }
     }
 }
 

@@ -134,11 +134,6 @@ impl Round {
         &self.phase
     }
 
-    /// Models that arrived in this round, and peers drawn in it.
-    pub fn gathered(&self) -> (usize, usize) {
-        (self.arrived, self.tried.len())
-    }
-
     /// Takes one fact and pushes what follows. A fact that does not fit the phase is late and changes nothing.
     #[expect(clippy::collapsible_match, reason = "a guard cannot remove what it looks for")]
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Vec<Output>) {
