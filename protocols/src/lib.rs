@@ -29,6 +29,8 @@ pub mod mixing;
 pub mod params;
 pub mod round;
 pub mod score;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod task;
 pub mod time;
 pub mod wire;

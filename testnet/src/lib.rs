@@ -1,0 +1,1 @@
+//! Experiments with networks of peers: replications of published results in the simulator.

@@ -1,0 +1,3 @@
+//! The program `peerlearn-testnet`.
+
+fn main() {}
