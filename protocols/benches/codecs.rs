@@ -65,7 +65,7 @@ fn mean_of_5(bencher: Bencher, codec: Codec) {
     let layout = layout();
     let bodies: Vec<Vec<u8>> = (0..4).map(|seed| encoded(codec, &layout, seed)).collect();
     let mut own = params(9);
-    let meta = Meta { age: 100, samples: 100 };
+    let meta = Meta::new(100, 100);
     let candidates: Vec<Candidate<'_>> = bodies
         .iter()
         .enumerate()
@@ -75,5 +75,5 @@ fn mean_of_5(bencher: Bencher, codec: Codec) {
         .collect();
     bencher
         .counter(BytesCount::new(5 * 4 * TENSORS * TENSOR))
-        .bench_local(|| mix(&Rule::AgeLimited, Own { params: black_box(&mut own), meta }, &candidates));
+        .bench_local(|| mix(&Rule::AgeLimited, Own { params: black_box(&mut own), meta, round: 0 }, &candidates));
 }

@@ -1,7 +1,9 @@
-//! Correction of client drift, and outer steps: local state of one peer, never sent.
+//! Correction of client drift, outer steps, and peers of different speed: local state of one peer, never sent.
 
 mod control_variate;
 mod outer;
+mod speed;
 
 pub use control_variate::ControlVariate;
 pub use outer::OuterNesterov;
+pub use speed::{MOST_STRETCH, effective_steps, normalise};

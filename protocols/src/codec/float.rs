@@ -1,9 +1,9 @@
 //! Single and half precision, little-endian, in the order of the layout.
 
-use half::f16;
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 
-use super::Coding;
+use super::{Choice, Coding};
 use crate::params::Layout;
 
 /// The largest finite half; larger parameters are clamped to it, because infinity may not travel.
@@ -17,11 +17,11 @@ impl Coding for Single {
         layout.len() as u64 * 4
     }
 
-    fn encode(&self, _: &Layout, params: &[f32], out: &mut Vec<u8>) {
+    fn encode(&self, _: &Layout, params: &[f32], _: &mut Choice<'_>, out: &mut Vec<u8>) {
         out.extend(params.iter().flat_map(|value| value.to_le_bytes()));
     }
 
-    fn is_finite(&self, _: &Layout, body: &[u8]) -> bool {
+    fn is_sound(&self, _: &Layout, body: &[u8]) -> bool {
         let exponent = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) & 0x7f80_0000;
         body.as_chunks().0.iter().all(|bytes| exponent(bytes) != 0x7f80_0000)
     }
@@ -45,7 +45,7 @@ impl Coding for Half {
         layout.len() as u64 * 2
     }
 
-    fn encode(&self, _: &Layout, params: &[f32], out: &mut Vec<u8>) {
+    fn encode(&self, _: &Layout, params: &[f32], _: &mut Choice<'_>, out: &mut Vec<u8>) {
         let (mut clamped, mut halves) = ([0.0f32; BLOCK], [f16::ZERO; BLOCK]);
         for block in params.chunks(BLOCK) {
             let (clamped, halves) = (&mut clamped[..block.len()], &mut halves[..block.len()]);
@@ -55,7 +55,7 @@ impl Coding for Half {
         }
     }
 
-    fn is_finite(&self, _: &Layout, body: &[u8]) -> bool {
+    fn is_sound(&self, _: &Layout, body: &[u8]) -> bool {
         body.as_chunks().0.iter().all(|bytes| u16::from_le_bytes(*bytes) & 0x7c00 != 0x7c00)
     }
 
@@ -66,6 +66,34 @@ impl Coding for Half {
             let halves = &mut halves[..values.len()];
             halves.iter_mut().zip(bytes).for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
             halves.convert_to_f32_slice(values);
+        }
+    }
+}
+
+/// Upper half of single precision.
+pub(super) struct Brain;
+
+/// The largest finite bf16.
+const MOST_BRAIN: f32 = 3.389_531_4e38;
+
+impl Coding for Brain {
+    fn encoded_len(&self, layout: &Layout) -> u64 {
+        layout.len() as u64 * 2
+    }
+
+    fn encode(&self, _: &Layout, params: &[f32], _: &mut Choice<'_>, out: &mut Vec<u8>) {
+        let brain = |value: &f32| bf16::from_f32(value.clamp(-MOST_BRAIN, MOST_BRAIN));
+        out.extend(params.iter().flat_map(|value| brain(value).to_le_bytes()));
+    }
+
+    fn is_sound(&self, _: &Layout, body: &[u8]) -> bool {
+        body.as_chunks().0.iter().all(|bytes| u16::from_le_bytes(*bytes) & 0x7f80 != 0x7f80)
+    }
+
+    fn read(&self, _: &Layout, body: &[u8], start: usize, out: &mut [f32]) {
+        let bytes = body[start * 2..][..out.len() * 2].as_chunks().0;
+        for (value, bytes) in out.iter_mut().zip(bytes) {
+            *value = f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
         }
     }
 }

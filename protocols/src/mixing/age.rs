@@ -1,6 +1,6 @@
 //! Age-limited mean.
 
-use super::{Meta, Refused};
+use super::{Meta, Mixing, Plan, Refused, Scene};
 
 /// A model younger than this fraction of the median age is stale. Ages of peers that mix stay close to each other,
 /// because a mix has the mean of its ages; half the median is reached only by newcomers and by those long away.
@@ -8,16 +8,20 @@ const LEAST_FRACTION: u64 = 2;
 /// A claim counts at most this multiple of the median, so that one liar cannot carry everyone's age away.
 const MOST_MULTIPLE: u64 = 2;
 
-pub(super) fn weigh(own: Meta, candidates: &[Meta]) -> Vec<Result<f32, Refused>> {
-    let median = median_age(own, candidates);
-    let stale = |candidate: &Meta| candidate.age < median / LEAST_FRACTION;
-    let accepted = candidates.iter().filter(|candidate| !stale(candidate)).count();
-    let weight = 1.0 / (accepted as f32 + 1.0);
-    let judge = |candidate: &Meta| match stale(candidate) {
-        true => Err(Refused::Stale { age: candidate.age, median }),
-        false => Ok(weight),
-    };
-    candidates.iter().map(judge).collect()
+pub(super) struct AgeLimited;
+
+impl Mixing for AgeLimited {
+    fn plan(&self, scene: &Scene<'_>) -> Plan {
+        let median = median_age(scene.own, scene.candidates);
+        let stale = |candidate: &Meta| candidate.age < median / LEAST_FRACTION;
+        let accepted = scene.candidates.iter().filter(|candidate| !stale(candidate)).count();
+        let weight = 1.0 / (accepted as f32 + 1.0);
+        let judge = |candidate: &Meta| match stale(candidate) {
+            true => Err(Refused::Stale { age: candidate.age, median }),
+            false => Ok(weight),
+        };
+        Plan::Weighted(scene.candidates.iter().map(judge).collect())
+    }
 }
 
 /// Whether the own model is so far behind that what it remembers of its past rounds is void.
@@ -30,6 +34,28 @@ pub(super) fn mixed(own: Meta, candidates: &[Meta], accepted: &[Meta]) -> u64 {
     let cap = median_age(own, candidates).saturating_mul(MOST_MULTIPLE).max(own.age);
     let sum: u128 = accepted.iter().chain([&own]).map(|meta| u128::from(meta.age.min(cap))).sum();
     (sum / (accepted.len() as u128 + 1)) as u64
+}
+
+/// Which offers are too old to be worth their bytes: what an age-limited mean would refuse anyway.
+///
+/// Of the peers drawn at least half are at or above the own age in a healthy network, so an offer below a quarter of the
+/// own age is below half of any such median. A peer that finds *everyone* too old doubts itself: its age may be a liar's
+/// work, and in its next round it pulls whatever there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StaleFilter {
+    doubts: bool,
+}
+
+impl StaleFilter {
+    /// The least age worth pulling.
+    pub fn least(&self, own_age: u64) -> u64 {
+        if self.doubts { 0 } else { own_age / (2 * LEAST_FRACTION) }
+    }
+
+    /// Learns how a round went: models that arrived, and offers that were too old.
+    pub fn round_closed(&mut self, arrived: usize, stale: usize) {
+        self.doubts = arrived == 0 && stale > 0;
+    }
 }
 
 /// The lower median of own and candidates: with an even number the more cautious one, so that of two peers a newcomer

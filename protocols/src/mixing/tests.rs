@@ -7,6 +7,10 @@ use crate::invariant;
 use crate::params::{Layout, TensorSpec};
 use crate::wire::blob::{Blob, encode};
 
+mod account;
+mod reference;
+mod robust;
+
 const RULES: [Rule; 3] = [Rule::Uniform, Rule::SampleWeighted, Rule::AgeLimited];
 
 fn layout(size: usize) -> Layout {
@@ -14,7 +18,7 @@ fn layout(size: usize) -> Layout {
 }
 
 fn meta(age: u64) -> Meta {
-    Meta { age, samples: 100 }
+    Meta::new(age, 100)
 }
 
 fn peer(n: u8) -> PeerId {
@@ -36,7 +40,7 @@ fn mix_constants(rule: Rule, own_age: u64, others: &[(u8, u64, f32)]) -> (f32, M
         })
         .collect();
     let mut params = vec![0.0; 10_000];
-    let outcome = mix(&rule, Own { params: &mut params, meta: meta(own_age) }, &candidates);
+    let outcome = mix(&rule, Own { params: &mut params, meta: meta(own_age), round: 0 }, &candidates);
     assert!(params.iter().all(|value| *value == params[0]), "blocks differ");
     (params[0], outcome)
 }
@@ -81,16 +85,113 @@ fn a_peer_counts_once() {
     assert_eq!(outcome.refused.len(), 2);
 }
 
+#[test]
+fn an_offer_that_would_be_refused_is_not_worth_pulling() {
+    let mut filter = StaleFilter::default();
+    assert_eq!([0, 3, 400].map(|age| filter.least(age)), [0, 0, 100]);
+    // What is pulled may still be stale; what is not pulled always would be, as long as the median is half the own age.
+    let own = meta(1000);
+    let (_, outcome) = mix_constants(Rule::AgeLimited, own.age, &[(1, 500, 1.0), (2, filter.least(own.age) - 1, 1.0)]);
+    assert_eq!(outcome.refused.len(), 1);
+    // With everyone too old for two rounds, the own age is in doubt for one.
+    filter.round_closed(0, 4);
+    assert_eq!(filter.least(400), 0);
+    filter.round_closed(4, 0);
+    assert_eq!(filter.least(400), 100);
+    filter.round_closed(1, 3);
+    assert_eq!(filter.least(400), 100);
+}
+
+#[test]
+fn the_graph_gives_the_weights() {
+    let layout = layout(3);
+    let blob = encode(Codec::F32, &layout, &[4.0; 3]).unwrap();
+    let candidate = |n: u8, link: f32| Candidate {
+        peer: peer(n),
+        meta: Meta { link, ..meta(5) },
+        model: Blob::parse(&blob, &layout).unwrap(),
+    };
+    let mut params = [0.0; 3];
+    let own = Own { params: &mut params, meta: meta(5), round: 0 };
+    mix(&Rule::Metropolis, own, &[candidate(1, 0.25), candidate(2, 0.5)]);
+    assert_eq!(params, [3.0; 3]);
+    // Without a graph it is the uniform mean.
+    let mut params = [0.0; 3];
+    let own = Own { params: &mut params, meta: meta(5), round: 0 };
+    mix(&Rule::Metropolis, own, &[candidate(1, 0.0), candidate(2, 0.0), candidate(3, 0.0)]);
+    assert_eq!(params, [3.0; 3]);
+}
+
+#[test]
+fn mass_is_the_weight() {
+    let layout = layout(2);
+    let blob = encode(Codec::F32, &layout, &[8.0; 2]).unwrap();
+    let candidate = |n: u8, mass: u64| Candidate {
+        peer: peer(n),
+        meta: Meta { mass, ..meta(5) },
+        model: Blob::parse(&blob, &layout).unwrap(),
+    };
+    let mut params = [0.0; 2];
+    let own = Own { params: &mut params, meta: Meta { mass: 3 * push_sum::UNIT, ..meta(5) }, round: 0 };
+    let outcome =
+        mix(&Rule::PushSum, own, &[candidate(1, push_sum::UNIT), candidate(2, 0), candidate(3, push_sum::MOST + 1)]);
+    assert_eq!((params, outcome.mass), ([2.0; 2], 4 * push_sum::UNIT));
+    assert_eq!(outcome.refused.len(), 2);
+}
+
+#[test]
+fn a_parameter_counts_where_it_was_sent() {
+    let layout = layout(4);
+    let mut params = [1.0, 1.0, 1.0, 1.0];
+    let sparse = |values: &[f32; 4]| encode(Codec::TopK(500), &layout, values).unwrap();
+    let (one, two) = (sparse(&[9.0, 9.0, 0.0, 0.0]), sparse(&[0.0, 5.0, 5.0, 0.0]));
+    let candidates = [(1, &one), (2, &two)].map(|(n, blob)| Candidate {
+        peer: peer(n),
+        meta: meta(5),
+        model: Blob::parse(blob, &layout).unwrap(),
+    });
+    mix(&Rule::Uniform, Own { params: &mut params, meta: meta(5), round: 0 }, &candidates);
+    let near = |value: f32, want: f32| (value - want).abs() < 1e-5;
+    // The mean of 1 and 9; of 1, 9 and 5; of 1 and 5; of 1 alone.
+    assert!(near(params[0], 5.0) && near(params[1], 5.0) && near(params[2], 3.0) && near(params[3], 1.0), "{params:?}");
+}
+
+#[test]
+fn a_pair_keeps_its_sum_whatever_the_codec() {
+    let layout = layout(3000);
+    let model = |seed: f32| (0..3000).map(|n| (n as f32 * seed).sin()).collect::<Vec<f32>>();
+    for codec in Codec::ALL {
+        let published = [encode(codec, &layout, &model(0.37)).unwrap(), encode(codec, &layout, &model(1.1)).unwrap()];
+        let [a, b] = [&published[0], &published[1]].map(|blob| Blob::parse(blob, &layout).unwrap());
+        // Both went on learning since they published.
+        let (mut one, mut two) = (model(0.38), model(1.2));
+        let before: Vec<f64> = one.iter().zip(&two).map(|(x, y)| f64::from(*x) + f64::from(*y)).collect();
+        pair::add_half(&mut one, &a, &b);
+        pair::add_half(&mut two, &b, &a);
+        for ((x, y), sum) in one.iter().zip(&two).zip(before) {
+            assert!((f64::from(*x) + f64::from(*y) - sum).abs() < 1e-6, "{codec:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_claim_overreaches(
         own in (any::<u64>(), any::<u32>()),
         others in prop::collection::vec((any::<u64>(), any::<u32>()), 0..9),
     ) {
-        let own = Meta { age: own.0, samples: own.1 };
-        let others: Vec<Meta> = others.into_iter().map(|(age, samples)| Meta { age, samples }).collect();
+        let own = Meta::new(own.0, own.1);
+        let others: Vec<Meta> = others.into_iter().map(|(age, samples)| Meta::new(age, samples)).collect();
         for rule in RULES {
-            let weights: Vec<f32> = rule.weigh(own, &others).into_iter().filter_map(Result::ok).collect();
+            let scene = Scene {
+                own,
+                round: 0,
+                candidates: &others,
+                distances: distances::Distances::default(),
+                losses: Vec::new(),
+            };
+            let Plan::Weighted(weights) = rule.mixing(|rule| rule.plan(&scene)) else { panic!("{rule:?}") };
+            let weights: Vec<f32> = weights.into_iter().filter_map(Result::ok).collect();
             prop_assert!(invariant::no_overreach(&weights), "{:?} {:?}", rule, weights);
         }
     }
@@ -109,13 +210,13 @@ proptest! {
             .map(|(n, model)| Candidate { peer: peer(n as u8), meta: meta(5), model: *model })
             .collect();
         let mut params = models[0].clone();
-        mix(&Rule::AgeLimited, Own { params: &mut params, meta: meta(5) }, &candidates);
+        mix(&Rule::AgeLimited, Own { params: &mut params, meta: meta(5), round: 0 }, &candidates);
         prop_assert!(invariant::finite(&params));
         for index in 0..50 {
             let mut seen = vec![models[0][index]];
             for blob in &parsed {
                 let mut value = [0.0];
-                blob.read(index, &mut value);
+                blob.read_over(index, &models[0][index..=index], &mut value);
                 seen.push(value[0]);
             }
             let (least, most) = seen.iter().fold((f32::MAX, f32::MIN), |(l, m), v| (l.min(*v), m.max(*v)));

@@ -1,14 +1,14 @@
 //! An encoded model: a header that says what it is, and the body that its codec wrote.
 //!
 //! ```text
-//! 0  4        5       6      8                 40             48
-//! PLMD version codec   0 0    hash of the layout  parameters     body ...
+//! 0  4        5      6                8                   40          48
+//! PLMD version codec  its parameter   hash of the layout  parameters  body ...
 //! ```
 
 use thiserror::Error;
 
 use super::VERSION;
-use crate::codec::Codec;
+use crate::codec::{Choice, Codec};
 use crate::params::{Layout, ParamsError};
 
 /// Bytes of the header.
@@ -18,7 +18,7 @@ const MAGIC: [u8; 4] = *b"PLMD";
 /// Why bytes are not a model of our layout. Always the holder's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BlobError {
-    /// Shorter than a header, another magic, or reserved bytes in use.
+    /// Shorter than a header, or another magic.
     #[error("not an encoded model")]
     NotAModel,
     /// Another version.
@@ -30,10 +30,12 @@ pub enum BlobError {
         ours: u8,
     },
     /// A codec not known here.
-    #[error("model has unknown codec {tag}")]
+    #[error("model has unknown codec {tag} with parameter {parameter}")]
     Codec {
         /// Its tag.
         tag: u8,
+        /// Its parameter.
+        parameter: u16,
     },
     /// Another layout, or another number of parameters.
     #[error("model has another layout")]
@@ -46,17 +48,17 @@ pub enum BlobError {
         /// Bytes wanted.
         want: u64,
     },
-    /// A parameter is NaN or infinite.
+    /// A parameter is NaN or infinite, or has an impossible position.
     #[error("model has a parameter that is not finite")]
     NotFinite,
 }
 
 /// Bytes of a whole encoded model.
 pub fn encoded_len(codec: Codec, layout: &Layout) -> u64 {
-    HEADER_BYTES as u64 + codec.coding().encoded_len(layout)
+    HEADER_BYTES as u64 + codec.coding(|coding| coding.encoded_len(layout))
 }
 
-/// Encodes a model.
+/// Encodes a model, rounding to nearest; [`crate::codec::Encoder`] does it with memory.
 ///
 /// Shapes: `params: [layout.len()]`.
 ///
@@ -64,16 +66,27 @@ pub fn encoded_len(codec: Codec, layout: &Layout) -> u64 {
 /// Wrong length, or a parameter that is not finite.
 pub fn encode(codec: Codec, layout: &Layout, params: &[f32]) -> Result<Vec<u8>, ParamsError> {
     layout.check(params)?;
+    encode_with(codec, layout, params, &mut Choice { dither: None, seed: 0, positions: &[] })
+}
+
+/// Encodes a checked model with the choices of its encoder.
+pub(crate) fn encode_with(
+    codec: Codec,
+    layout: &Layout,
+    params: &[f32],
+    choice: &mut Choice<'_>,
+) -> Result<Vec<u8>, ParamsError> {
     let mut blob = Vec::with_capacity(encoded_len(codec, layout) as usize);
     blob.extend_from_slice(&MAGIC);
-    blob.extend_from_slice(&[VERSION, codec.tag(), 0, 0]);
+    blob.extend_from_slice(&[VERSION, codec.tag()]);
+    blob.extend_from_slice(&codec.parameter().to_le_bytes());
     blob.extend_from_slice(layout.hash().as_bytes());
     blob.extend_from_slice(&(layout.len() as u64).to_le_bytes());
-    codec.coding().encode(layout, params, &mut blob);
+    codec.coding(|coding| coding.encode(layout, params, choice, &mut blob));
     Ok(blob)
 }
 
-/// A checked view of an encoded model: every parameter it gives is finite.
+/// A checked view of an encoded model: every parameter it gives is finite, or NaN where a partial codec sent none.
 #[derive(Clone, Copy)]
 pub struct Blob<'a> {
     codec: Codec,
@@ -88,13 +101,14 @@ impl<'a> Blob<'a> {
     /// Any [`BlobError`].
     pub fn parse(bytes: &'a [u8], layout: &'a Layout) -> Result<Self, BlobError> {
         let (header, body) = bytes.split_at_checked(HEADER_BYTES).ok_or(BlobError::NotAModel)?;
-        if header[..4] != MAGIC || header[6..8] != [0, 0] {
+        if header[..4] != MAGIC {
             return Err(BlobError::NotAModel);
         }
         if header[4] != VERSION {
             return Err(BlobError::Version { theirs: header[4], ours: VERSION });
         }
-        let codec = Codec::from_tag(header[5]).ok_or(BlobError::Codec { tag: header[5] })?;
+        let (tag, parameter) = (header[5], u16::from_le_bytes([header[6], header[7]]));
+        let codec = Codec::from_wire(tag, parameter).ok_or(BlobError::Codec { tag, parameter })?;
         if header[8..40] != *layout.hash().as_bytes() || header[40..48] != (layout.len() as u64).to_le_bytes() {
             return Err(BlobError::Layout);
         }
@@ -102,7 +116,7 @@ impl<'a> Blob<'a> {
         if bytes.len() as u64 != want {
             return Err(BlobError::Length { got: bytes.len() as u64, want });
         }
-        if !codec.coding().is_finite(layout, body) {
+        if !codec.coding(|coding| coding.is_sound(layout, body)) {
             return Err(BlobError::NotFinite);
         }
         Ok(Self { codec, layout, body })
@@ -119,12 +133,24 @@ impl<'a> Blob<'a> {
         self.layout.len()
     }
 
-    /// Decodes the parameters from `start` on. Shapes: `out: [n]` with `start + n <= len`.
+    /// Decodes the parameters from `start` on; one that a partial codec did not send becomes NaN.
+    /// Shapes: `out: [n]` with `start + n <= len`.
     pub fn read(&self, start: usize, out: &mut [f32]) {
-        self.codec.coding().read(self.layout, self.body, start, out);
+        self.codec.coding(|coding| coding.read(self.layout, self.body, start, out));
+    }
+
+    /// Decodes like [`Blob::read`], with the receiver's own value where nothing was sent. Shapes: `own`, `out`: `[n]`.
+    pub fn read_over(&self, start: usize, own: &[f32], out: &mut [f32]) {
+        self.read(start, out);
+        if self.codec.is_partial() {
+            out.iter_mut().zip(own).filter(|(value, _)| value.is_nan()).for_each(|(value, own)| *value = *own);
+        }
     }
 
     /// The same model in another codec.
+    ///
+    /// # Errors
+    /// This one is partial: what was not sent is not known here.
     pub fn transcode(&self, codec: Codec) -> Result<Vec<u8>, ParamsError> {
         let mut params = vec![0.0; self.len()];
         self.read(0, &mut params);
@@ -159,8 +185,8 @@ mod tests {
         };
         assert_eq!(damaged(0, b'X'), Some(BlobError::NotAModel));
         assert_eq!(damaged(4, 9), Some(BlobError::Version { theirs: 9, ours: VERSION }));
-        assert_eq!(damaged(5, 77), Some(BlobError::Codec { tag: 77 }));
-        assert_eq!(damaged(6, 1), Some(BlobError::NotAModel));
+        assert_eq!(damaged(5, 77), Some(BlobError::Codec { tag: 77, parameter: 0 }));
+        assert_eq!(damaged(6, 1), Some(BlobError::Codec { tag: 0, parameter: 1 }));
         assert_eq!(damaged(8, good[8] ^ 1), Some(BlobError::Layout));
         assert_eq!(damaged(40, 4), Some(BlobError::Layout));
         assert_eq!(damaged(51, 0x7e), None, "large but finite");

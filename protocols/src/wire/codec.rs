@@ -158,14 +158,18 @@ transparent!(PeerId: [u8; 32], TaskId: [u8; 32], Root: [u8; 32], Hash: [u8; 32],
 
 impl Encode for Codec {
     fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
-        self.tag().encode(encoder)
+        self.tag().encode(encoder)?;
+        // Codecs without a parameter had their tag alone from the beginning.
+        if self.parameter() > 0 { self.parameter().encode(encoder) } else { Ok(()) }
     }
 }
 
 impl<C> Decode<C> for Codec {
     fn decode<D: bincode::de::Decoder<Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         let tag = <u8 as Decode<C>>::decode(decoder)?;
-        Codec::from_tag(tag).ok_or(bincode::error::DecodeError::Other("unknown codec"))
+        let has_parameter = [Codec::Fragment(0), Codec::TopK(0)].iter().any(|codec| codec.tag() == tag);
+        let parameter = if has_parameter { <u16 as Decode<C>>::decode(decoder)? } else { 0 };
+        Codec::from_wire(tag, parameter).ok_or(bincode::error::DecodeError::Other("unknown codec"))
     }
 }
 

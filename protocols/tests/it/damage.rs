@@ -105,7 +105,7 @@ proptest! {
         bytes[at] = byte;
         if let Ok(blob) = Blob::parse(&bytes, &layout) {
             let mut read = vec![0.0; layout.len()];
-            blob.read(0, &mut read);
+            blob.read_over(0, &vec![0.0; layout.len()], &mut read);
             prop_assert!(read.iter().all(|value: &f32| value.is_finite()));
         }
         prop_assert!(Blob::parse(&bytes[..at], &layout).is_err());

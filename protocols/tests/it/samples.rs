@@ -15,7 +15,7 @@ pub fn announcement() -> Announcement {
         round: 7,
         samples: 300,
         offer: Some(OfferSummary { root: Root([0x22; 32]), bytes: 70_000, age: 250 }),
-        codecs: CodecSet::all(),
+        codecs: CodecSet(7),
         sketch: Sketch { norm: 1.5, validation_loss: 0.25 },
     }
 }
