@@ -1,4 +1,4 @@
-//! Whom to pull from: draws that look at who vouches for whom, and fixed communication graphs.
+//! Whom to pull from: draws that look at who vouches for whom, fixed communication graphs, and a partial view.
 //!
 //! A draw sees [`Source`]s, what is known of a peer apart from its model, and gives ids. [`Sampling::Uniform`] treats
 //! identities alike, which is right among friends and hands a network to whoever makes the most keys.
@@ -8,6 +8,8 @@
 //! Graphs work on dense ranks: the rank of a peer is the position of its id among all ids it knows. Ranks agree once
 //! everyone knows everyone; under churn they reshuffle, and until they agree again the pulls of a round are still pulls
 //! from known peers, only not those of the graph.
+//!
+//! [`view`] is for networks larger than anyone can know.
 
 /// Implements serde for a type as its text form.
 macro_rules! serde_as_text {
@@ -33,6 +35,7 @@ mod prefix;
 #[cfg(test)]
 mod tests;
 mod topology;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
