@@ -28,6 +28,7 @@ pub mod membership;
 pub mod mixing;
 pub mod params;
 pub mod round;
+pub mod sampling;
 pub mod score;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -1,0 +1,147 @@
+//! Whom to pull from: draws that look at who vouches for whom, fixed communication graphs, and a partial view.
+//!
+//! A draw sees [`Source`]s, what is known of a peer apart from its model, and gives ids. [`Sampling::Uniform`] treats
+//! identities alike, which is right among friends and hands a network to whoever makes the most keys.
+//! [`Sampling::Guarded`] treats origins alike. [`Sampling::Graph`] follows a [`Graph`], for experiments and for
+//! networks whose operators know their links.
+//!
+//! Graphs work on dense ranks: the rank of a peer is the position of its id among all ids it knows. Ranks agree once
+//! everyone knows everyone; under churn they reshuffle, and until they agree again the pulls of a round are still pulls
+//! from known peers, only not those of the graph.
+//!
+//! [`view`] is for networks larger than anyone can know.
+
+/// Implements serde for a type as its text form.
+macro_rules! serde_as_text {
+    ($name:ty) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+pub mod graph;
+mod guarded;
+mod prefix;
+#[cfg(test)]
+mod tests;
+mod topology;
+pub mod view;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use rand::Rng;
+use rand::seq::IteratorRandom;
+
+pub use graph::{EdgeList, Graph, ParseEdgesError, ParseGraphError};
+pub use guarded::draw_guarded;
+pub use prefix::Prefix;
+pub use topology::Topology;
+
+use crate::id::PeerId;
+
+/// A peer that can be drawn, and where it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Who told of it first, if that is remembered.
+    pub introducer: Option<PeerId>,
+    /// The part of the internet it is in.
+    pub prefix: Prefix,
+}
+
+/// How the peers of a round are chosen.
+///
+/// As text: `uniform`, `guarded`, or the text form of a [`Graph`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Sampling {
+    /// Every known identity is as likely as any other (Epidemic Learning, de Vos et al. 2023, EL-Local with pulls).
+    Uniform,
+    /// Every origin is as likely as any other; see [`draw_guarded`].
+    #[default]
+    Guarded,
+    /// The neighbours in a graph over the ranks of ids.
+    Graph(Graph),
+}
+
+/// A text is no [`Sampling`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("neither `uniform` nor `guarded`, and as a graph: {0}")]
+pub struct ParseSamplingError(#[from] pub ParseGraphError);
+
+impl Sampling {
+    /// Draws up to `count` different peers of `known`, never `own`.
+    ///
+    /// `known` is who may be drawn: reachable and not tried in this round. `everyone` is all ids known, `own` among them
+    /// or not, in any order; only graphs look at it and at `round`. A graph gives its neighbours that are in `known`,
+    /// and a uniform choice of `count` if there are more; there may be none.
+    pub fn draw(
+        &self,
+        own: PeerId,
+        known: &[Source],
+        everyone: &[PeerId],
+        round: u64,
+        count: usize,
+        rng: &mut impl Rng,
+    ) -> Vec<PeerId> {
+        let others = || known.iter().filter(|source| source.peer != own);
+        let candidates: BTreeSet<PeerId> = match self {
+            Self::Guarded => {
+                let others: Vec<Source> = others().copied().collect();
+                return draw_guarded(&others, count, rng);
+            }
+            Self::Uniform => others().map(|source| source.peer).collect(),
+            Self::Graph(graph) => {
+                let known: BTreeSet<PeerId> = others().map(|source| source.peer).collect();
+                let wanted = neighbours_by_id(graph, own, everyone, round);
+                wanted.into_iter().filter(|peer| known.contains(peer)).collect()
+            }
+        };
+        candidates.into_iter().sample(rng, count)
+    }
+}
+
+/// The ids of the neighbours of `own`, which counts as one of `everyone`.
+fn neighbours_by_id(graph: &Graph, own: PeerId, everyone: &[PeerId], round: u64) -> Vec<PeerId> {
+    let mut ids: Vec<PeerId> = everyone.iter().copied().chain([own]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let Ok(rank) = ids.binary_search(&own) else { return Vec::new() };
+    graph.neighbours(rank, ids.len(), round).into_iter().filter_map(|rank| ids.get(rank).copied()).collect()
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("uniform"),
+            Self::Guarded => f.write_str("guarded"),
+            Self::Graph(graph) => graph.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Sampling {
+    type Err = ParseSamplingError;
+
+    fn from_str(text: &str) -> Result<Self, ParseSamplingError> {
+        match text {
+            "uniform" => Ok(Self::Uniform),
+            "guarded" => Ok(Self::Guarded),
+            graph => Ok(Self::Graph(graph.parse()?)),
+        }
+    }
+}
+
+serde_as_text!(Sampling);
