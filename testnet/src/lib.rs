@@ -1,1 +1,3 @@
 //! Experiments with networks of peers: replications of published results in the simulator.
+
+pub mod data;
