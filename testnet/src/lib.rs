@@ -1,1 +1,4 @@
 //! Experiments with networks of peers: replications of published results in the simulator.
+
+pub mod cnn;
+pub mod data;
