@@ -21,6 +21,7 @@
 
 pub mod codec;
 pub mod drift;
+pub mod estimate;
 pub mod exchange;
 pub mod id;
 pub mod invariant;
