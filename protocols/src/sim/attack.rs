@@ -1,0 +1,204 @@
+//! Attackers of the lockstep simulator: they see every honest model and answer each victim as it hurts most.
+//!
+//! | setting | what the victim i gets | source |
+//! |---|---|---|
+//! | `sign-flip` | minus the mean of i and its honest neighbours | Li et al. 2019, RSA; Wu et al. 2023, section V |
+//! | `gaussian:S` | that mean plus S N(0, 1) in every coordinate | the same |
+//! | `label-flip` | an honestly trained model of labels c - 1 - y | Biggio et al. 2012 |
+//! | `ipm:E` | -E times the mean of the honest neighbours | Xie et al. 2020, "Fall of Empires" |
+//! | `alie:Z` | mean - Z standard deviations in every coordinate | Baruch et al. 2019, "A Little Is Enough" |
+//! | `dissensus:E` | x_i - E sum w_ik (x_k - x_i) / (weight of liars at i) | He et al. 2022, ClippedGossip, equation 6 |
+//! | `isolation` | dissensus with E = 1: a weighted mean of all would leave i where it is | Ye et al. 2024, BRDSGD-GE |
+//! | `replacement:L` | mean + L (label-flipped model - mean) | Bagdasaryan et al. 2020, section 4.2 |
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
+
+use super::random::normal;
+
+/// What an attacker does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Attack {
+    /// See the table in the module documentation.
+    SignFlip,
+    /// With this standard deviation.
+    Gaussian(f32),
+    /// Trains on wrong labels.
+    LabelFlip,
+    /// With this factor.
+    Ipm(f32),
+    /// With this many standard deviations.
+    Alie(f32),
+    /// With this strength.
+    Dissensus(f32),
+    /// Cancels the honest neighbours.
+    Isolation,
+    /// Boosts a label-flipped model by this factor.
+    Replacement(f32),
+}
+
+/// A text that names no attack.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{got:?} is no attack; write sign-flip, gaussian:S, label-flip, ipm:E, alie:Z, dissensus:E, isolation or \
+     replacement:L"
+)]
+pub struct ParseAttackError {
+    /// The text, cut to 40 characters.
+    pub got: String,
+}
+
+/// What an attacker sees when it answers one victim.
+#[derive(Debug)]
+pub(super) struct Sight<'a> {
+    /// The victim's model, `[parameters]`.
+    pub victim: &'a [f32],
+    /// Models of its honest neighbours, each with its weight at the victim.
+    pub honest: &'a [(f32, &'a [f32])],
+    /// The attacker's own model, trained like others (on wrong labels where the attack says so).
+    pub own: &'a [f32],
+    /// Sum of the weights of all attackers at the victim.
+    pub weight: f32,
+}
+
+impl Attack {
+    /// Whether the attacker trains, and on wrong labels.
+    pub fn poisons_labels(self) -> bool {
+        matches!(self, Attack::LabelFlip | Attack::Replacement(_))
+    }
+
+    /// The model sent to one victim. Values that would not be finite are cut to the largest number, as they would be
+    /// refused on the wire.
+    pub(super) fn answer(self, sight: &Sight<'_>, seed: u64) -> Vec<f32> {
+        let mut model = match self {
+            Attack::LabelFlip => sight.own.to_vec(),
+            Attack::SignFlip => mean(sight, true).iter().map(|value| -value).collect(),
+            Attack::Gaussian(deviation) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                mean(sight, true).iter().map(|value| value + deviation * normal(&mut rng)).collect()
+            }
+            Attack::Ipm(factor) => mean(sight, false).iter().map(|value| -factor * value).collect(),
+            Attack::Alie(deviations) => mean_minus_deviations(sight, deviations),
+            Attack::Dissensus(strength) => dissensus(sight, strength),
+            Attack::Isolation => dissensus(sight, 1.0),
+            Attack::Replacement(boost) => {
+                mean(sight, true).iter().zip(sight.own).map(|(mean, own)| mean + boost * (own - mean)).collect()
+            }
+        };
+        model.iter_mut().for_each(|value| *value = if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) });
+        model
+    }
+}
+
+/// Largest parameter an attacker sends.
+const MOST: f32 = 1e30;
+
+/// Mean of the honest neighbours, with or without the victim; of the victim alone where there are none.
+fn mean(sight: &Sight<'_>, with_victim: bool) -> Vec<f32> {
+    let with_victim = with_victim || sight.honest.is_empty();
+    let mut sum = if with_victim { sight.victim.to_vec() } else { vec![0.0; sight.victim.len()] };
+    for (_, model) in sight.honest {
+        sum.iter_mut().zip(*model).for_each(|(sum, value)| *sum += value);
+    }
+    let count = sight.honest.len() + usize::from(with_victim);
+    sum.iter_mut().for_each(|sum| *sum /= count as f32);
+    sum
+}
+
+fn mean_minus_deviations(sight: &Sight<'_>, deviations: f32) -> Vec<f32> {
+    let mut model = mean(sight, false);
+    let count = sight.honest.len().max(1) as f32;
+    for (at, value) in model.iter_mut().enumerate() {
+        let variance = sight.honest.iter().map(|(_, honest)| (honest[at] - *value).powi(2)).sum::<f32>() / count;
+        *value -= deviations * variance.sqrt();
+    }
+    model
+}
+
+fn dissensus(sight: &Sight<'_>, strength: f32) -> Vec<f32> {
+    let mut model = sight.victim.to_vec();
+    let factor = strength / sight.weight.max(f32::MIN_POSITIVE);
+    for (weight, honest) in sight.honest {
+        for ((value, honest), victim) in model.iter_mut().zip(*honest).zip(sight.victim) {
+            *value -= factor * weight * (honest - victim);
+        }
+    }
+    model
+}
+
+impl fmt::Display for Attack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attack::SignFlip => f.write_str("sign-flip"),
+            Attack::Gaussian(deviation) => write!(f, "gaussian:{deviation}"),
+            Attack::LabelFlip => f.write_str("label-flip"),
+            Attack::Ipm(factor) => write!(f, "ipm:{factor}"),
+            Attack::Alie(deviations) => write!(f, "alie:{deviations}"),
+            Attack::Dissensus(strength) => write!(f, "dissensus:{strength}"),
+            Attack::Isolation => f.write_str("isolation"),
+            Attack::Replacement(boost) => write!(f, "replacement:{boost}"),
+        }
+    }
+}
+
+impl FromStr for Attack {
+    type Err = ParseAttackError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAttackError> {
+        let wrong = || ParseAttackError { got: text.chars().take(40).collect() };
+        let (name, number) = text.split_once(':').map_or((text, None), |(name, number)| (name, Some(number)));
+        let number = number.map(|number| number.parse().ok().filter(|value: &f32| value.is_finite()).ok_or_else(wrong));
+        match (name, number.transpose()?) {
+            ("sign-flip", None) => Ok(Attack::SignFlip),
+            ("label-flip", None) => Ok(Attack::LabelFlip),
+            ("isolation", None) => Ok(Attack::Isolation),
+            ("gaussian", Some(deviation)) => Ok(Attack::Gaussian(deviation)),
+            ("ipm", Some(factor)) => Ok(Attack::Ipm(factor)),
+            ("alie", Some(deviations)) => Ok(Attack::Alie(deviations)),
+            ("dissensus", Some(strength)) => Ok(Attack::Dissensus(strength)),
+            ("replacement", Some(boost)) => Ok(Attack::Replacement(boost)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(attack: Attack) -> f32 {
+        let (a, b, own) = ([2.0f32], [6.0f32], [100.0f32]);
+        let honest = [(0.25, &a[..]), (0.25, &b[..])];
+        attack.answer(&Sight { victim: &[1.0], honest: &honest, own: &own, weight: 0.25 }, 1)[0]
+    }
+
+    #[test]
+    fn each_attack_by_hand() {
+        assert_eq!(answer(Attack::SignFlip), -3.0);
+        assert_eq!(answer(Attack::Ipm(0.5)), -2.0);
+        // Mean 4, standard deviation 2.
+        assert_eq!(answer(Attack::Alie(1.5)), 1.0);
+        // 1 - (0.25 * 1 + 0.25 * 5) / 0.25.
+        assert_eq!(answer(Attack::Isolation), -5.0);
+        assert_eq!(answer(Attack::Dissensus(2.0)), -11.0);
+        assert_eq!(answer(Attack::LabelFlip), 100.0);
+        assert_eq!(answer(Attack::Replacement(2.0)), 3.0 + 2.0 * 97.0);
+        let noisy = answer(Attack::Gaussian(0.1));
+        assert!((noisy - 3.0).abs() < 0.5 && noisy != 3.0);
+        assert_eq!(answer(Attack::Ipm(f32::MAX)), -1e30, "cut to what the wire takes");
+    }
+
+    #[test]
+    fn texts_round_trip_and_nonsense_is_refused() {
+        for text in ["sign-flip", "gaussian:30", "label-flip", "ipm:0.1", "alie:10", "dissensus:1.5", "isolation"] {
+            assert_eq!(text.parse::<Attack>().unwrap().to_string(), text);
+        }
+        for text in ["", "ipm", "ipm:x", "sign-flip:1", "alie:NaN"] {
+            assert!(text.parse::<Attack>().is_err(), "{text}");
+        }
+    }
+}
