@@ -1,5 +1,7 @@
 //! The invariants, each a predicate used by tests, simulations and running nodes.
 
+use std::time::Duration;
+
 use crate::params::check_finite;
 
 /// *No overreach*: with `n` weights given to others, none exceeds `1 / (n + 1)` (but for the rounding of one division),
@@ -13,6 +15,11 @@ pub fn no_overreach(weights: &[f32]) -> bool {
 /// *Finite*: no NaN, no infinity.
 pub fn finite(params: &[f32]) -> bool {
     check_finite(params).is_ok()
+}
+
+/// *Progress*: no peer is there for longer than `bound` without closing a round.
+pub fn progress(longest_wait: Duration, bound: Duration) -> bool {
+    longest_wait <= bound
 }
 
 /// *Nothing lost*: after a restart a peer is at or past the last round it called committed.

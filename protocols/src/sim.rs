@@ -20,6 +20,8 @@ mod measure;
 mod mlp;
 mod model;
 mod random;
+pub mod trial;
+pub mod world;
 
 pub use averaging::Averaging;
 pub use digest::Digest;

@@ -129,6 +129,11 @@ impl Round {
         self.round
     }
 
+    /// Whether this is the first pull of a peer that has just started, which is no round.
+    pub fn is_joining(&self) -> bool {
+        self.joining
+    }
+
     /// Where in its round the peer is.
     pub fn phase(&self) -> &Phase {
         &self.phase

@@ -1,0 +1,157 @@
+//! Peers on their own clocks: the real machines of rounds, exchange and membership over a simulated network.
+//!
+//! What is real: [`crate::round::Round`], [`crate::exchange::Pull`] and [`crate::exchange::Shelf`],
+//! [`crate::membership::Membership`] or [`crate::sampling::view::View`], [`crate::score::ScoreBoard`], codecs, mixing,
+//! training. What is simulated: time, the learner's speed, and the network. A message takes a delay drawn by its sender,
+//! may be lost, and does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not
+//! simulated: an announcement reaches every connected peer on its side once, after a few delays.
+//!
+//! Virtual time advances in windows no longer than the shortest delay. Within one, no peer can hear what another did in
+//! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows, ordered
+//! by time, sender and number. The result is the same on one thread and on sixteen.
+
+mod config;
+mod discovery;
+mod event;
+mod lie;
+mod peer;
+mod pulling;
+mod serving;
+#[cfg(test)]
+mod tests;
+
+use rayon::prelude::*;
+
+pub use config::{Churn, Discovery, Link, Split, WorldConfig};
+pub use lie::Lie;
+pub use peer::{PeerStart, Stats};
+
+use super::{Digest, Model};
+use crate::id::PeerId;
+use crate::params::ParamsError;
+use crate::time::Time;
+use event::Envelope;
+use peer::Peer;
+
+/// A network of simulated peers.
+pub struct World<'a> {
+    env: Environment<'a>,
+    peers: Vec<Peer>,
+    /// When each peer has something to do next; beside the peers, so that looking for the earliest touches little memory.
+    next: Vec<Time>,
+    now: Time,
+    windows: u64,
+}
+
+/// What all peers read and nobody changes.
+struct Environment<'a> {
+    model: &'a dyn Model,
+    config: WorldConfig,
+    peers: u32,
+}
+
+impl<'a> World<'a> {
+    /// A world at time zero. Peers start one after the other within [`WorldConfig::start_within`].
+    ///
+    /// # Errors
+    /// Parameters that do not fit the model.
+    pub fn new(model: &'a dyn Model, config: WorldConfig, starts: Vec<PeerStart>) -> Result<Self, ParamsError> {
+        let env = Environment { model, config, peers: starts.len() as u32 };
+        let build = |(index, start)| Peer::new(&env, index as u32, start);
+        let peers: Vec<Peer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
+        let next = peers.iter().map(Peer::next_at).collect();
+        Ok(Self { env, peers, next, now: Time::ZERO, windows: 0 })
+    }
+
+    /// Lets everything happen that is due before `end`.
+    pub fn run_until(&mut self, end: Time) {
+        let lookahead = self.env.config.link.delay.0.max(config::LEAST_DELAY);
+        loop {
+            let first = self.next.iter().copied().min().unwrap_or(end);
+            if first >= end {
+                break;
+            }
+            let horizon = (first + lookahead).min(end);
+            self.run_window(horizon);
+            self.windows += 1;
+        }
+        self.now = end;
+    }
+
+    fn run_window(&mut self, horizon: Time) {
+        let env = &self.env;
+        self.peers.par_iter_mut().with_min_len(64).zip(&mut self.next).for_each(|(peer, next)| {
+            if *next < horizon {
+                peer.run(env, horizon);
+                *next = peer.next_at();
+            }
+        });
+        let mut sent: Vec<(u32, Envelope)> = Vec::new();
+        for peer in &mut self.peers {
+            sent.append(&mut peer.outbox);
+        }
+        for (to, envelope) in sent {
+            let to = to as usize;
+            self.next[to] = self.next[to].min(envelope.at);
+            self.peers[to].deliver(envelope);
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Number of peers.
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Parameters of a peer, `[parameters]`.
+    pub fn params(&self, peer: usize) -> &[f32] {
+        &self.peers[peer].learner.params
+    }
+
+    /// Parameters of every peer that does not lie.
+    pub fn honest(&self) -> impl Iterator<Item = &[f32]> + Clone {
+        self.peers.iter().filter(|peer| peer.lie.is_none()).map(|peer| &peer.learner.params[..])
+    }
+
+    /// What a peer has done so far.
+    pub fn stats(&self, peer: usize) -> Stats {
+        self.peers[peer].stats(self.now)
+    }
+
+    /// Ids a peer knows.
+    pub fn known(&self, peer: usize) -> Vec<PeerId> {
+        self.peers[peer].discovery.known()
+    }
+
+    /// Windows run so far.
+    pub fn windows(&self) -> u64 {
+        self.windows
+    }
+
+    /// Hash over every event of every peer so far.
+    pub fn digest(&self) -> u64 {
+        let mut whole = Digest::default();
+        self.peers.iter().for_each(|peer| whole.push(peer.digest.value()));
+        whole.value()
+    }
+}
+
+/// The id of a simulated peer; ids are in the order of numbers.
+pub fn peer_id(index: u32) -> PeerId {
+    let mut id = [0; 32];
+    id[..4].copy_from_slice(&index.to_be_bytes());
+    PeerId(id)
+}
+
+fn index_of(peer: PeerId) -> u32 {
+    u32::from_be_bytes([peer.0[0], peer.0[1], peer.0[2], peer.0[3]])
+}

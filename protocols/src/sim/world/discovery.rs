@@ -1,0 +1,240 @@
+//! How a simulated peer finds others: the membership machine, a shuffled view, or a fixed list.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rand::seq::IteratorRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::config::Discovery;
+use super::event::{Message, Timer};
+use super::peer::Peer;
+use super::{Environment, index_of, peer_id};
+use crate::id::{PeerId, TaskId};
+use crate::membership::{Contact, Input, Membership, Output};
+use crate::sampling::Prefix;
+use crate::sampling::view::View;
+use crate::time::Time;
+use crate::wire::Address;
+
+/// Contacts a peer starts with.
+const CONTACTS: usize = 3;
+
+#[derive(Debug)]
+pub(super) enum Finder {
+    Gossip { machine: Box<Membership>, connected: BTreeSet<u32>, starts: u32 },
+    Shuffle { view: Box<View> },
+    Fixed { neighbours: Arc<Vec<Vec<u32>>>, own: u32 },
+}
+
+pub(super) const TASK: TaskId = TaskId([7; 32]);
+
+fn address(index: u32) -> Address {
+    Address(format!("/memory/{index}"))
+}
+
+fn index_in(address: &Address) -> Option<u32> {
+    address.0.strip_prefix("/memory/")?.parse().ok()
+}
+
+/// A part of the internet a few thousand peers share.
+fn prefix_of(index: u32) -> Prefix {
+    Prefix::V4([60 + (index % 64) as u8, (index / 64 % 256) as u8])
+}
+
+impl Finder {
+    pub fn new(env: &Environment<'_>, own: u32, starts: u32, rng: &mut ChaCha8Rng) -> Self {
+        let own_rng = ChaCha8Rng::seed_from_u64(rng.random());
+        match &env.config.discovery {
+            Discovery::Gossip(config) => Self::Gossip {
+                machine: Box::new(Membership::new(peer_id(own), TASK, starts, config.clone(), own_rng)),
+                connected: BTreeSet::new(),
+                starts,
+            },
+            Discovery::Shuffle(config, _) => {
+                let mut view = View::new(peer_id(own), *config, own_rng);
+                view.set_own_prefix(prefix_of(own));
+                for contact in contacts(env, own, rng) {
+                    view.insert_contact(peer_id(contact), prefix_of(contact));
+                }
+                Self::Shuffle { view: Box::new(view) }
+            }
+            Discovery::Fixed(neighbours) => Self::Fixed { neighbours: Arc::clone(neighbours), own },
+        }
+    }
+
+    pub fn known(&self) -> Vec<PeerId> {
+        match self {
+            Self::Gossip { machine, .. } => machine.view().keys().copied().collect(),
+            Self::Shuffle { view } => view.peers().collect(),
+            Self::Fixed { neighbours, own } => neighbours[*own as usize].iter().map(|&index| peer_id(index)).collect(),
+        }
+    }
+}
+
+/// The peer before, so that nobody is cut off, and a few at random.
+fn contacts(env: &Environment<'_>, own: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    if env.peers < 2 {
+        return Vec::new();
+    }
+    let before = (own + env.peers - 1) % env.peers;
+    let mut contacts: BTreeSet<u32> = (1..CONTACTS).map(|_| rng.random_range(0..env.peers)).collect();
+    contacts.insert(before);
+    contacts.into_iter().filter(|&contact| contact != own).collect()
+}
+
+impl Peer {
+    /// Begins to look for others, at the start and after every return.
+    pub(super) fn start_discovery(&mut self, env: &Environment<'_>) {
+        match &mut self.discovery {
+            Finder::Gossip { machine, starts, .. } => {
+                let book: Vec<u32> = machine.view().keys().map(|peer| index_of(*peer)).collect();
+                let starts = *starts + 1;
+                self.discovery = Finder::new(env, self.index, starts, &mut self.rng);
+                let addresses = vec![address(self.index)];
+                self.tell_membership(env, Input::Moved { addresses });
+                let contacts = if book.is_empty() { contacts(env, self.index, &mut self.rng) } else { book };
+                for contact in contacts {
+                    let contact = Contact { peer: Some(peer_id(contact)), addresses: vec![address(contact)] };
+                    self.tell_membership(env, Input::Contacted(contact));
+                }
+            }
+            Finder::Shuffle { .. } => {
+                let Discovery::Shuffle(_, every) = env.config.discovery else { return };
+                // Shuffles spread over the interval, or everybody would ask at once.
+                let at = self.now + every.mul_f64(self.rng.random::<f64>());
+                self.set_timer(at, Timer::Discovery);
+            }
+            Finder::Fixed { .. } => {}
+        }
+    }
+
+    /// Whether somebody is known already.
+    pub(super) fn knows_somebody(&self) -> bool {
+        !self.discovery.known().is_empty()
+    }
+
+    pub(super) fn on_discovery_timer(&mut self, env: &Environment<'_>) {
+        match &mut self.discovery {
+            Finder::Gossip { .. } => self.tell_membership(env, Input::Woke),
+            Finder::Shuffle { view } => {
+                let Discovery::Shuffle(_, every) = env.config.discovery else { return };
+                if let Some((partner, descriptors)) = view.start_shuffle() {
+                    self.send(env, index_of(partner), Message::Shuffle(descriptors));
+                }
+                self.set_timer(self.now + every, Timer::Discovery);
+            }
+            Finder::Fixed { .. } => {}
+        }
+    }
+
+    pub(super) fn on_discovery_message(&mut self, env: &Environment<'_>, from: u32, message: Message) {
+        match (message, &mut self.discovery) {
+            (Message::Shuffle(descriptors), Finder::Shuffle { view }) => {
+                let back = view.on_request(peer_id(from), descriptors);
+                self.send(env, from, Message::Shuffled(back));
+            }
+            (Message::Shuffled(descriptors), Finder::Shuffle { view }) => view.on_response(peer_id(from), descriptors),
+            (Message::Dial, Finder::Gossip { connected, .. }) => {
+                connected.insert(from);
+                self.send(env, from, Message::Accepted);
+                self.tell_membership(env, Input::Connected { peer: peer_id(from) });
+            }
+            (Message::Accepted, Finder::Gossip { connected, .. }) => {
+                connected.insert(from);
+                self.tell_membership(env, Input::Connected { peer: peer_id(from) });
+            }
+            (Message::HungUp, Finder::Gossip { connected, .. }) => {
+                connected.remove(&from);
+                self.tell_membership(env, Input::Disconnected { peer: peer_id(from) });
+            }
+            // Whoever has no connection is not in the mesh.
+            (Message::Announced { author, announcement }, Finder::Gossip { connected, .. })
+                if !connected.is_empty() =>
+            {
+                let announcement = (*announcement).clone();
+                self.tell_membership(env, Input::Announced { author, announcement });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_dial_timeout(&mut self, env: &Environment<'_>, target: u32) {
+        let Finder::Gossip { connected, .. } = &self.discovery else { return };
+        if !connected.contains(&target) {
+            self.tell_membership(env, Input::DialFailed { peer: Some(peer_id(target)) });
+        }
+    }
+
+    /// Tells everyone connected that this peer is gone, as the system does for a process that was killed.
+    pub(super) fn hang_up(&mut self, env: &Environment<'_>) {
+        let Finder::Gossip { connected, .. } = &mut self.discovery else { return };
+        for peer in std::mem::take(connected) {
+            self.send(env, peer, Message::HungUp);
+        }
+    }
+
+    pub(super) fn draw(&mut self, env: &Environment<'_>, count: usize, tried: &[PeerId]) -> Vec<PeerId> {
+        match &mut self.discovery {
+            Finder::Gossip { machine, .. } => {
+                let mut outputs = Vec::new();
+                let drawn = machine.draw(self.now, count, tried, &mut outputs);
+                self.carry_out_membership(env, outputs);
+                drawn
+            }
+            Finder::Shuffle { view } => view.draw(count, tried),
+            Finder::Fixed { neighbours, own } => {
+                let others = neighbours[*own as usize].iter().map(|&index| peer_id(index));
+                others.filter(|peer| !tried.contains(peer)).sample(&mut self.rng, count)
+            }
+        }
+    }
+
+    pub(super) fn tell_membership(&mut self, env: &Environment<'_>, input: Input) {
+        let Finder::Gossip { machine, .. } = &mut self.discovery else { return };
+        let mut outputs = Vec::new();
+        machine.handle(self.now, input, &mut outputs);
+        self.carry_out_membership(env, outputs);
+    }
+
+    fn carry_out_membership(&mut self, env: &Environment<'_>, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Announce(announcement) => self.announce(env, Arc::new(*announcement)),
+                Output::Dial { peer, addresses } => {
+                    let target = peer.map(index_of).or_else(|| addresses.iter().find_map(index_in));
+                    if let Some(target) = target.filter(|&target| target < env.peers && target != self.index) {
+                        self.send(env, target, Message::Dial);
+                        self.set_timer(self.now + env.config.request_timeout, Timer::DialTimeout(target));
+                    }
+                }
+                Output::WakeAt(at) => self.wake_discovery_at(at),
+                Output::Discovered { .. } => self.peer_known(env),
+                _ => {}
+            }
+        }
+    }
+
+    /// Only the newest wake-up counts, and one earlier than it would find nothing to do.
+    fn wake_discovery_at(&mut self, at: Time) {
+        if at != self.discovery_wake {
+            self.discovery_wake = at;
+            self.set_timer(at, Timer::Discovery);
+        }
+    }
+
+    /// To everybody, by way of a mesh whose depth grows with the logarithm of their number.
+    fn announce(&mut self, env: &Environment<'_>, announcement: Arc<crate::wire::Announcement>) {
+        let Finder::Gossip { connected, .. } = &self.discovery else { return };
+        if connected.is_empty() {
+            return;
+        }
+        let hops = f64::from(env.peers.max(2)).log(6.0).ceil().max(1.0) as u32;
+        let own = self.index;
+        for peer in (0..env.peers).filter(|&peer| peer != own) {
+            let message = Message::Announced { author: peer_id(self.index), announcement: Arc::clone(&announcement) };
+            self.send_over(env, peer, message, hops);
+        }
+    }
+}

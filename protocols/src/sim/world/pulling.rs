@@ -1,0 +1,153 @@
+//! Pulling models and mixing what arrived.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::event::{Message, Timer};
+use super::peer::Peer;
+use super::{Environment, index_of, peer_id};
+use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Step};
+use crate::id::PeerId;
+use crate::membership::Input as MembershipInput;
+use crate::mixing::{Candidate, Meta, Own, Rule, mix_judged};
+use crate::round::Input;
+use crate::score::Fault;
+use crate::wire::blob::{Blob, BlobError, encoded_len};
+use crate::wire::{CHUNK_BYTES, Offer, Response};
+
+/// Rows that loss-based rules look at.
+const JUDGED_ROWS: usize = 64;
+
+/// A pull under way.
+#[derive(Debug)]
+pub(super) struct Active {
+    peer: PeerId,
+    pull: Pull,
+}
+
+/// A model that arrived.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    peer: PeerId,
+    offer: Offer,
+    blob: Vec<u8>,
+}
+
+impl Peer {
+    pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId) {
+        let codec = if self.round.is_joining() { env.config.codec.whole() } else { env.config.codec };
+        let limited = env.config.rule == Rule::AgeLimited && !self.round.is_joining();
+        let order = PullOrder {
+            task: super::discovery::TASK,
+            codec,
+            bytes: encoded_len(codec, env.model.layout()),
+            least_age: if limited { self.stale.least(self.learner.age) } else { 0 },
+            resumes: ExchangeConfig::default().resumes,
+        };
+        let (pull, step) = Pull::new(order);
+        let number = self.next_pull;
+        self.next_pull += 1;
+        self.pulls.insert(number, Active { peer, pull });
+        self.set_timer(self.now + env.config.request_timeout, Timer::PullTimeout(number));
+        self.take_step(env, number, step);
+    }
+
+    pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u64, response: Response) {
+        self.stats.bytes_in += 256;
+        let Some(active) = self.pulls.get_mut(&number).filter(|active| active.peer == peer_id(from)) else { return };
+        let step = active.pull.answered(response);
+        self.take_step(env, number, step);
+    }
+
+    pub(super) fn on_chunks(
+        &mut self,
+        env: &Environment<'_>,
+        from: u32,
+        number: u64,
+        chunks: Option<(Arc<Vec<u8>>, Range<usize>)>,
+    ) {
+        let Some(active) = self.pulls.get_mut(&number).filter(|active| active.peer == peer_id(from)) else { return };
+        let Some((bytes, range)) = chunks else {
+            let step = active.pull.cut();
+            return self.take_step(env, number, step);
+        };
+        self.stats.bytes_in += range.len() as u64;
+        let mut step = active.pull.opened();
+        for chunk in bytes[range].chunks(CHUNK_BYTES) {
+            step = active.pull.chunk(chunk);
+        }
+        self.take_step(env, number, step);
+    }
+
+    pub(super) fn on_pull_timeout(&mut self, env: &Environment<'_>, number: u64) {
+        self.end_pull(env, number, false);
+    }
+
+    fn take_step(&mut self, env: &Environment<'_>, number: u64, step: Step) {
+        let Some(active) = self.pulls.get(&number) else { return };
+        let (peer, to) = (active.peer, index_of(active.peer));
+        match step {
+            Step::Ask(request) => self.send(env, to, Message::Ask { pull: number, request }),
+            Step::Stream(request) => self.send(env, to, Message::Stream { pull: number, request }),
+            // The stream ended before the model did; its timeout will tell.
+            Step::Read(_) => {}
+            Step::Done(pulled) => {
+                self.arrived.push(Arrived { peer, offer: pulled.offer, blob: pulled.blob });
+                self.end_pull(env, number, true);
+            }
+            Step::Failed(error) => {
+                self.stale_seen += usize::from(matches!(error, PullError::Stale { .. }));
+                error.fault().into_iter().for_each(|fault| self.fault(env, peer, fault));
+                self.end_pull(env, number, false);
+            }
+        }
+    }
+
+    fn end_pull(&mut self, env: &Environment<'_>, number: u64, arrived: bool) {
+        if let Some(active) = self.pulls.remove(&number) {
+            self.stats.failed += u64::from(!arrived);
+            self.tell_round(env, Input::PullEnded { peer: active.peer, arrived });
+        }
+    }
+
+    fn fault(&mut self, env: &Environment<'_>, peer: PeerId, fault: Fault) {
+        self.stats.faults += 1;
+        if self.scores.fault(self.now, peer, fault) {
+            self.tell_membership(env, MembershipInput::Refused { peer });
+        }
+    }
+
+    /// Mixes what arrived into the own model.
+    pub(super) fn mix_arrived(&mut self, env: &Environment<'_>) {
+        self.pulls.clear();
+        let arrived = std::mem::take(&mut self.arrived);
+        self.stale.round_closed(arrived.len(), std::mem::take(&mut self.stale_seen));
+        let layout = env.model.layout();
+        let (mut candidates, mut faults) = (Vec::with_capacity(arrived.len()), Vec::new());
+        for model in &arrived {
+            match Blob::parse(&model.blob, layout) {
+                Ok(blob) => candidates.push(Candidate {
+                    peer: model.peer,
+                    meta: Meta::new(model.offer.age, model.offer.samples),
+                    model: blob,
+                }),
+                Err(BlobError::NotFinite) => faults.push((model.peer, Fault::NotFinite)),
+                Err(_) => faults.push((model.peer, Fault::WrongShape)),
+            }
+        }
+        let mut judge = self.learner.clone_for_loss(env.config.rule.needs_losses());
+        let mut loss = |params: &[f32]| match &mut judge {
+            Some(judge) => judge.loss_of(env.model, params, JUDGED_ROWS),
+            None => f32::NAN,
+        };
+        let local = self.learner.before_mix();
+        let meta = Meta::new(self.learner.age, self.learner.rows.len() as u32);
+        let own = Own { params: &mut self.learner.params, meta, round: self.stats.rounds };
+        let outcome = mix_judged(&env.config.rule, own, &candidates, &mut loss);
+        debug_assert!(crate::invariant::finite(&self.learner.params));
+        self.learner.after_mix(local, outcome.age, outcome.was_behind, outcome.mixed.is_empty());
+        self.stats.mixed += outcome.mixed.len() as u64;
+        self.stats.refused += (outcome.refused.len() + faults.len()) as u64;
+        faults.into_iter().for_each(|(peer, fault)| self.fault(env, peer, fault));
+    }
+}

@@ -1,0 +1,84 @@
+//! Publishing and serving models.
+
+use std::sync::Arc;
+
+use super::Environment;
+use super::event::Message;
+use super::lie::Lie;
+use super::peer::Peer;
+use crate::codec::Codec;
+use crate::exchange::Publication;
+use crate::params::ParamsError;
+use crate::wire::blob::{self, Blob};
+use crate::wire::{BulkRequest, Refusal, Request, Response};
+
+impl Peer {
+    /// Offers the model as it is to others; one that cannot be encoded is not offered.
+    pub(super) fn publish(&mut self, env: &Environment<'_>) {
+        let mut twisted = self.lie.map(|_| self.learner.params.clone());
+        if let (Some(lie), Some(params)) = (self.lie, &mut twisted) {
+            lie.twist(params, &mut self.rng);
+        }
+        let params = twisted.as_deref().unwrap_or(&self.learner.params);
+        let layout = env.model.layout();
+        let native = self.encoder.encode(layout, params);
+        let whole = env.config.codec.is_partial().then(|| blob::encode(env.config.codec.whole(), layout, params));
+        let (first, second) = match whole {
+            Some(whole) => (self.publication(env.config.codec.whole(), whole), Some(native)),
+            None => (self.publication(env.config.codec, native), None),
+        };
+        let Some(first) = first else { return };
+        self.digest.push(u64::from_le_bytes(first.offer.root.0[..8].try_into().unwrap_or_default()));
+        self.shelf.publish(first);
+        let second = second.and_then(|native| self.publication(env.config.codec, native));
+        second.into_iter().for_each(|publication| self.shelf.add(publication));
+    }
+
+    fn publication(&mut self, codec: Codec, encoded: Result<Vec<u8>, ParamsError>) -> Option<Publication> {
+        let bytes = encoded.ok()?;
+        let (age, samples) = (self.learner.age, self.learner.rows.len() as u32);
+        let round = self.stats.rounds + 1;
+        match self.lie {
+            None => Some(Publication::new(Arc::new(bytes), codec, age, round, samples)),
+            Some(lie) => {
+                let honest = Publication::new(Arc::new(bytes.clone()), codec, age, round, samples);
+                Some(lie.publish(bytes, honest, &mut self.rng))
+            }
+        }
+    }
+
+    pub(super) fn on_ask(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &Request) {
+        self.stats.bytes_in += 64;
+        if self.lie == Some(Lie::Silent) {
+            return;
+        }
+        let mut response = self.shelf.answer(request);
+        if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(env, request) {
+            response = self.shelf.answer(request);
+        }
+        self.send(env, from, Message::Answer { pull, response: Box::new(response) });
+    }
+
+    fn transcode(&mut self, env: &Environment<'_>, request: &Request) -> bool {
+        let Request::Newest { codec, .. } = request else { return false };
+        let Some(newest) = self.shelf.newest() else { return false };
+        let offer = newest.offer;
+        let Ok(blob) = Blob::parse(&newest.blob, env.model.layout()) else { return false };
+        let Ok(bytes) = blob.transcode(*codec) else { return false };
+        self.shelf.add(Publication::new(Arc::new(bytes), *codec, offer.age, offer.round, offer.samples));
+        true
+    }
+
+    /// The chunks leave one after the other over the uplink, behind those of other pulls.
+    pub(super) fn on_stream(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &BulkRequest) {
+        let held = self.shelf.open(request);
+        let cut = self.is_lost(env);
+        let bytes = held.as_ref().map_or(0, |(_, range)| range.len());
+        let took = std::time::Duration::from_secs_f64(bytes as f64 / env.config.link.uplink.max(1.0));
+        self.uplink_free = self.uplink_free.max(self.now) + took;
+        let at = self.uplink_free + self.delay(env);
+        if self.reaches(env, from) {
+            self.send_at(from, at, Message::Chunks { pull, chunks: held.filter(|_| !cut) });
+        }
+    }
+}
