@@ -6,6 +6,7 @@
 
 mod picture;
 mod report;
+mod scaling;
 mod scenario;
 mod split;
 
@@ -93,7 +94,11 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![]
+    vec![Replication {
+        name: "scaling",
+        about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
+        run: scaling::run,
+    }]
 }
 
 /// The replication of a name.

@@ -51,6 +51,8 @@ pub struct Stats {
     pub bytes_in: u64,
     /// Announcements that arrived.
     pub announcements: u64,
+    /// Shuffles of views that arrived, asked or answered.
+    pub shuffles: u64,
     /// Longest time there without closing a round, up to now.
     pub longest_wait: Duration,
     /// Whether it is there.
@@ -207,9 +209,24 @@ impl Peer {
             Message::Answer { pull, response } => self.on_answer(env, from, pull, *response),
             Message::Chunks { pull, chunks } => self.on_chunks(env, from, pull, chunks),
             message => {
-                self.stats.announcements += u64::from(matches!(message, Message::Announced { .. }));
+                self.count(&message);
                 self.on_discovery_message(env, from, message);
             }
+        }
+    }
+
+    /// Bytes as the wire would have them: an entry of a view is an id, a prefix and an age.
+    fn count(&mut self, message: &Message) {
+        match message {
+            Message::Announced { .. } => {
+                self.stats.announcements += 1;
+                self.stats.bytes_in += 400;
+            }
+            Message::Shuffle(entries) | Message::Shuffled(entries) => {
+                self.stats.shuffles += 1;
+                self.stats.bytes_in += 8 + 40 * entries.len() as u64;
+            }
+            _ => {}
         }
     }
 
