@@ -35,6 +35,9 @@ forbid "$p/round.rs $p/round" 'crate::(exchange|membership)' 'round names anothe
 forbid "$p/exchange.rs $p/exchange" 'crate::(round|membership)' 'exchange names another machine'
 forbid "$p/membership.rs $p/membership" 'crate::(round|exchange)' 'membership names another machine'
 forbid "$p/mixing.rs $p/mixing $p/codec.rs $p/codec $p/score.rs $p/drift.rs $p/drift" 'crate::(round|exchange|membership)' 'a pure function names a machine'
+forbid "$p/sampling.rs $p/sampling $p/estimate.rs $p/estimate" 'crate::(round|exchange|membership|mixing|codec)' 'sampling or estimate names more than ids'
+found=$(grep -rln 'crate::sim' $p | grep -vE '^protocols/src/sim(/|\.rs)' || true)
+[ -z "$found" ] || { echo "forbidden: sim is named outside sim: $found"; failed=1; }
 found=$(grep -rln 'bincode::' $p | grep -v '^protocols/src/wire/codec.rs$' || true)
 [ -z "$found" ] || { echo "forbidden: bincode is named outside wire/codec.rs: $found"; failed=1; }
 

@@ -59,12 +59,38 @@ fn decode(bencher: Bencher, codec: Codec) {
     });
 }
 
-/// The mean of the own model and four more, straight from their encoded form; bytes are those of all five in f32.
-#[divan::bench(args = Codec::ALL, sample_count = 20)]
-fn mean_of_5(bencher: Bencher, codec: Codec) {
+/// Codecs and numbers of models of [`mean`].
+const MEANS: [(Codec, usize); 6] =
+    [(Codec::Int8, 5), (Codec::F16, 5), (Codec::F32, 5), (Codec::Fragment(4), 5), (Codec::Int8, 20), (Codec::F32, 20)];
+
+/// The mean of models, straight from their encoded form; bytes are those of all in f32.
+#[divan::bench(args = MEANS, sample_count = 10)]
+fn mean(bencher: Bencher, (codec, models): (Codec, usize)) {
+    mixing(bencher, Rule::AgeLimited, codec, models);
+}
+
+/// Rules and numbers of models of [`robust`].
+const ROBUST: [(Rule, usize); 8] = [
+    (Rule::Median, 5),
+    (Rule::TrimmedMean { b: 1 }, 5),
+    (Rule::Clip { radius: None }, 5),
+    (Rule::Ios { b: 1 }, 5),
+    (Rule::Median, 20),
+    (Rule::TrimmedMean { b: 4 }, 20),
+    (Rule::Clip { radius: None }, 20),
+    (Rule::Ios { b: 4 }, 20),
+];
+
+/// Robust rules over f32 models; bytes are those of all.
+#[divan::bench(args = ROBUST, sample_count = 10)]
+fn robust(bencher: Bencher, (rule, models): (Rule, usize)) {
+    mixing(bencher, rule, Codec::F32, models);
+}
+
+fn mixing(bencher: Bencher, rule: Rule, codec: Codec, models: usize) {
     let layout = layout();
-    let bodies: Vec<Vec<u8>> = (0..4).map(|seed| encoded(codec, &layout, seed)).collect();
-    let mut own = params(9);
+    let bodies: Vec<Vec<u8>> = (1..models as u32).map(|seed| encoded(codec, &layout, seed)).collect();
+    let mut own = params(99);
     let meta = Meta::new(100, 100);
     let candidates: Vec<Candidate<'_>> = bodies
         .iter()
@@ -74,6 +100,6 @@ fn mean_of_5(bencher: Bencher, codec: Codec) {
         })
         .collect();
     bencher
-        .counter(BytesCount::new(5 * 4 * TENSORS * TENSOR))
-        .bench_local(|| mix(&Rule::AgeLimited, Own { params: black_box(&mut own), meta, round: 0 }, &candidates));
+        .counter(BytesCount::new(models * 4 * TENSORS * TENSOR))
+        .bench_local(|| mix(&rule, Own { params: black_box(&mut own), meta, round: 0 }, &candidates));
 }

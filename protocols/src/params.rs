@@ -26,6 +26,8 @@ pub struct TensorSpec {
 pub struct Layout {
     tensors: Vec<TensorSpec>,
     offsets: Vec<usize>,
+    /// Of names and shapes; kept, because every encoded model is held against it.
+    hash: Hash,
 }
 
 /// What is wrong with a layout or with parameters held against one.
@@ -92,7 +94,8 @@ impl Layout {
             total = total.checked_add(size).filter(|&total| size > 0 && total <= MAX_PARAMS).ok_or_else(wrong)?;
             offsets.push(total);
         }
-        Ok(Self { tensors, offsets })
+        let hash = hash_of(&tensors);
+        Ok(Self { tensors, offsets, hash })
     }
 
     /// Number of parameters.
@@ -123,17 +126,7 @@ impl Layout {
 
     /// A hash over names and shapes in order; the same on every machine.
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"peerlearn layout 1");
-        for tensor in &self.tensors {
-            hasher.update(&(tensor.name.len() as u64).to_le_bytes());
-            hasher.update(tensor.name.as_bytes());
-            hasher.update(&(tensor.shape.len() as u64).to_le_bytes());
-            for &dim in &tensor.shape {
-                hasher.update(&(dim as u64).to_le_bytes());
-            }
-        }
-        Hash(*hasher.finalize().as_bytes())
+        self.hash
     }
 
     /// Checks that `params` has this layout's length and no NaN or infinity.
@@ -146,6 +139,20 @@ impl Layout {
         }
         check_finite(params)
     }
+}
+
+fn hash_of(tensors: &[TensorSpec]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"peerlearn layout 1");
+    for tensor in tensors {
+        hasher.update(&(tensor.name.len() as u64).to_le_bytes());
+        hasher.update(tensor.name.as_bytes());
+        hasher.update(&(tensor.shape.len() as u64).to_le_bytes());
+        for &dim in &tensor.shape {
+            hasher.update(&(dim as u64).to_le_bytes());
+        }
+    }
+    Hash(*hasher.finalize().as_bytes())
 }
 
 /// Refuses NaN and infinity.

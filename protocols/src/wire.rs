@@ -17,6 +17,8 @@ pub mod bulk;
 pub mod codec;
 pub mod control;
 pub mod manifest;
+#[cfg(feature = "zstd")]
+pub mod pack;
 
 pub use announce::{Address, Announcement, OfferSummary, Signed, Sketch};
 pub use bulk::{BulkRequest, BulkStart};

@@ -5,6 +5,7 @@
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
 mod picture;
+mod real_and_simulated;
 mod report;
 mod scaling;
 mod scenario;
@@ -46,6 +47,12 @@ pub enum ReplicationError {
     /// A model or its parameters are impossible, or learning diverged.
     #[error("a model cannot go on: {0}")]
     Params(#[from] peerlearn_protocols::params::ParamsError),
+    /// Real nodes could not do their part.
+    #[error("real nodes: {reason}")]
+    Node {
+        /// What is wrong.
+        reason: String,
+    },
     /// A result cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -94,11 +101,18 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![Replication {
-        name: "scaling",
-        about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
-        run: scaling::run,
-    }]
+    vec![
+        Replication {
+            name: "scaling",
+            about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
+            run: scaling::run,
+        },
+        Replication {
+            name: "real-and-simulated",
+            about: "One scenario with real nodes and with simulated peers",
+            run: real_and_simulated::run,
+        },
+    ]
 }
 
 /// The replication of a name.

@@ -79,6 +79,14 @@ pub(super) struct Slices {
 }
 
 impl DemoPlan {
+    /// The rows of every peer, in their order: what [`super::run`] gives its nodes.
+    ///
+    /// # Errors
+    /// The data or the partition are wrong.
+    pub fn parts(&self) -> Result<Vec<Loaded>, DemoError> {
+        Ok(self.slices()?.each)
+    }
+
     pub(super) fn slices(&self) -> Result<Slices, DemoError> {
         if !(1..=MAX_PEERS).contains(&self.peers) {
             return Err(DemoError::Peers { got: self.peers });

@@ -39,9 +39,14 @@ pub struct World<'a> {
     peers: Vec<Peer>,
     /// When each peer has something to do next; beside the peers, so that looking for the earliest touches little memory.
     next: Vec<Time>,
+    /// What each peer has sent in this window, for the same reason beside it.
+    outboxes: Vec<Outbox>,
     now: Time,
     windows: u64,
 }
+
+/// Messages and to whom.
+type Outbox = Vec<(u32, Envelope)>;
 
 /// What all peers read and nobody changes.
 struct Environment<'a> {
@@ -60,7 +65,8 @@ impl<'a> World<'a> {
         let build = |(index, start)| Peer::new(&env, index as u32, start);
         let peers: Vec<Peer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
         let next = peers.iter().map(Peer::next_at).collect();
-        Ok(Self { env, peers, next, now: Time::ZERO, windows: 0 })
+        let outboxes = peers.iter().map(|_| Outbox::new()).collect();
+        Ok(Self { env, peers, next, outboxes, now: Time::ZERO, windows: 0 })
     }
 
     /// Lets everything happen that is due before `end`.
@@ -80,20 +86,20 @@ impl<'a> World<'a> {
 
     fn run_window(&mut self, horizon: Time) {
         let env = &self.env;
-        self.peers.par_iter_mut().with_min_len(64).zip(&mut self.next).for_each(|(peer, next)| {
+        let beside = self.next.par_iter_mut().zip(&mut self.outboxes);
+        self.peers.par_iter_mut().with_min_len(64).zip(beside).for_each(|(peer, (next, outbox))| {
             if *next < horizon {
                 peer.run(env, horizon);
                 *next = peer.next_at();
+                std::mem::swap(outbox, &mut peer.outbox);
             }
         });
-        let mut sent: Vec<(u32, Envelope)> = Vec::new();
-        for peer in &mut self.peers {
-            sent.append(&mut peer.outbox);
-        }
-        for (to, envelope) in sent {
-            let to = to as usize;
-            self.next[to] = self.next[to].min(envelope.at);
-            self.peers[to].deliver(envelope);
+        for outbox in self.outboxes.iter_mut().filter(|outbox| !outbox.is_empty()) {
+            for (to, envelope) in outbox.drain(..) {
+                let to = to as usize;
+                self.next[to] = self.next[to].min(envelope.at);
+                self.peers[to].deliver(envelope);
+            }
         }
     }
 

@@ -120,7 +120,7 @@ fn travel(setup: &Setup, peers: usize, seed: u64) -> Result<Trip, ReplicationErr
     let mut world = World::new(&model, world_config(setup, seed), (0..peers).map(start).collect())?;
     let target = disagreement(world.honest()) * setup.agreed;
     let mut last = (0.0, f64::MAX);
-    let tick = setup.interval / 4.0;
+    let tick = setup.interval / 2.0;
     let mut now = 0.0;
     while now < setup.longest {
         now += tick;
