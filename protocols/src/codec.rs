@@ -5,7 +5,7 @@
 //! | [`Codec::F32`] | `f32` | 4 | none |
 //! | [`Codec::F16`] | `f16` | 2 | at most 2^-11 of its value, or 2^-25 below 2^-14; values beyond 65,504 are clamped |
 //! | [`Codec::Bf16`] | `bf16` | 2 | at most 2^-8 of its value, or 2^-134 below 2^-126; values beyond 3.39e38 are clamped |
-//! | [`Codec::Int8`] | `int8` | 1, and 4 a tensor | at most half a step; the step is the tensor's largest magnitude / 127 |
+//! | [`Codec::Int8`] | `int8` | 1, and 4 a tensor | at most half a step; the step is the tensor's largest magnitude / 127; values beyond 3.37e38 are clamped |
 //! | [`Codec::Int8Row`] | `int8-row` | 1, and 4 a row | the same with the step of its row (first dimension of a matrix) |
 //! | [`Codec::Fragment`] | `fragment:P` | 1 / P, and 4 for 512 sent | half a step of its 512; one of every P parameters is sent, drawn anew from a seed |
 //! | [`Codec::TopK`] | `top-k:M` | 5 M / 1000, and 4 for 512 sent | half a step of its 512; the M / 1000 that changed most since they were last sent |

@@ -42,6 +42,10 @@ impl Coding for Int8 {
     }
 }
 
+/// The largest step: 128 of it are still finite, because a stranger's byte may be -128. Values beyond 127 of it are
+/// clamped.
+const MOST: f32 = f32::MAX / 128.0;
+
 /// The step of some values. A step that would be subnormal is rounded up to the least normal number: its inverse must be
 /// finite, and parameters below 1e-36 mean nothing.
 pub(super) fn scale(values: &[f32]) -> f32 {
@@ -52,7 +56,7 @@ pub(super) fn scale(values: &[f32]) -> f32 {
         lanes.iter_mut().zip(chunk).for_each(|(most, value)| *most = most.max(value.abs()));
     }
     let most = lanes.iter().chain(rest).fold(0.0f32, |most, value| most.max(value.abs()));
-    if most == 0.0 { 0.0 } else { (most / 127.0).max(f32::MIN_POSITIVE * 2.0) }
+    if most == 0.0 { 0.0 } else { (most / 127.0).clamp(f32::MIN_POSITIVE * 2.0, MOST) }
 }
 
 /// Appends one byte a value.

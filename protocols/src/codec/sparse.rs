@@ -16,7 +16,8 @@ pub(super) struct TopK {
 
 /// Values sent of `len` parameters, at least one.
 pub(super) fn count(len: usize, permille: u16) -> usize {
-    (len * usize::from(permille)).div_ceil(1000)
+    // The product may not fit 32 bits.
+    (len as u64 * u64::from(permille)).div_ceil(1000) as usize
 }
 
 /// Fills `order` with the `count` positions at which `params` is farthest from `sent`, ascending.

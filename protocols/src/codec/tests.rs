@@ -175,6 +175,23 @@ fn int8_costs_at_most_three_percent_over_a_byte_a_parameter() {
     }
 }
 
+/// Found by fuzzing: a step of the largest number / 127 made 128 steps infinite, and receivers refused the honest model.
+#[test]
+fn the_largest_numbers_travel() {
+    let layout = layout(&[4]);
+    let params = [f32::MAX, f32::MIN, 3.37e38, 0.0];
+    for codec in Codec::ALL.into_iter().filter(|codec| *codec != Codec::F16) {
+        let body = encode(codec, &layout, &params, 0);
+        assert!(is_sound(codec, &layout, &body), "{codec}");
+        let mut back = [0.0; 4];
+        read(codec, &layout, &body, 0, &mut back);
+        for (was, is) in params.iter().zip(back).filter(|(_, is)| !is.is_nan()) {
+            // Half a step, and the part beyond 127 of 128 that is clamped.
+            assert!((was - is).abs() <= f32::MAX / 127.0, "{codec}: {was} became {is}");
+        }
+    }
+}
+
 #[test]
 fn a_tensor_of_zeros_stays_zero() {
     let layout = layout(&[4, 2]);

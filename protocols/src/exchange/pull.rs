@@ -195,14 +195,16 @@ impl Pull {
         }
     }
 
-    /// Takes the next chunk, checks it and keeps it.
+    /// Takes the next chunk, checks its length and hash and keeps it.
     ///
     /// The buffer for the whole model is reserved with the first good chunk: its size is that of the own layout, so no
     /// stranger decides it.
     pub fn chunk(&mut self, bytes: &[u8]) -> Step {
         let State::Streaming { offer, manifest } = &self.state else { return Step::Failed(PullError::Unexpected) };
         let (chunk, offer) = (self.next, *offer);
-        if manifest.hashes().get(chunk as usize) != Some(&Hash::of(bytes)) {
+        // A list of hashes fits its root whatever the lengths of its chunks are, so the length is checked too, and first.
+        let fits = bytes.len() == manifest.chunk_bytes(chunk);
+        if !fits || manifest.hashes().get(chunk as usize) != Some(&Hash::of(bytes)) {
             self.state = State::Over;
             return Step::Failed(PullError::WrongHash { chunk });
         }
@@ -226,6 +228,11 @@ impl Pull {
             return Step::Failed(PullError::Cut { cuts: self.cuts });
         }
         self.stream()
+    }
+
+    /// Bytes kept so far.
+    pub fn kept(&self) -> u64 {
+        self.blob.len() as u64
     }
 
     /// The model being fetched, once it is known.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::Codec;
-use crate::id::TaskId;
-use crate::wire::{CHUNK_BYTES, Refusal, Request, Response};
+use crate::id::{Hash, Root, TaskId};
+use crate::wire::{CHUNK_BYTES, Offer, Refusal, Request, Response};
 
 const TASK: TaskId = TaskId([7; 32]);
 
@@ -112,6 +112,26 @@ fn hashes_that_are_not_those_of_the_root_are_refused() {
     let (mut pull, _) = Pull::new(order(3 * CHUNK_BYTES));
     let answer = Response::Hashes { root: offer.root, first: 0, hashes };
     assert_eq!(pull.answered(answer), Step::Failed(PullError::Unexpected));
+}
+
+/// Found by fuzzing: a list of hashes fits its root whatever the lengths of its chunks are, and only hashes were checked.
+#[test]
+fn a_chunk_of_another_length_is_refused_though_its_hash_was_offered() {
+    let pieces = [blob(CHUNK_BYTES + 1), blob(7)];
+    let hashes: Vec<Hash> = pieces.iter().map(|piece| Hash::of(piece)).collect();
+    let bytes = 2 * CHUNK_BYTES;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"peerlearn model 1").update(&(bytes as u64).to_le_bytes());
+    hashes.iter().for_each(|hash| {
+        hasher.update(hash.as_bytes());
+    });
+    let root = Root(*hasher.finalize().as_bytes());
+    let offer = Offer { root, bytes: bytes as u64, codec: Codec::Int8, age: 0, round: 0, samples: 0 };
+    let (mut pull, _) = Pull::new(order(bytes));
+    assert!(matches!(pull.answered(Response::Offer { offer, hashes }), Step::Stream(_)));
+    assert_eq!(pull.opened(), Step::Read(CHUNK_BYTES));
+    assert_eq!(pull.chunk(&pieces[0]), Step::Failed(PullError::WrongHash { chunk: 0 }));
+    assert_eq!(pull.kept(), 0);
 }
 
 #[test]

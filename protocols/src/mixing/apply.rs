@@ -146,6 +146,13 @@ fn whole_block(start: usize, own: &mut [f32], rest: f32, mixed: &[(f32, Candidat
         candidate.model.read(start, scratch);
         own.iter_mut().zip(&*scratch).for_each(|(value, other)| *value += weight * other);
     }
+    own.iter_mut().for_each(|value| *value = within(*value));
+}
+
+/// Weights sum to one but for their rounding, so a mean of the largest numbers may come out as infinite; then it is the
+/// largest number.
+pub(super) fn within(mean: f32) -> f32 {
+    mean.clamp(f32::MIN, f32::MAX)
 }
 
 /// The mean over those who sent a parameter: their weights are scaled up to sum to one with the own one.
@@ -165,7 +172,7 @@ fn partial_block(start: usize, own: &mut [f32], rest: f32, mixed: &[(f32, Candid
     }
     // Nobody sent it and the own model has no weight: then it stays as it is.
     for ((value, sum), total) in own.iter_mut().zip(sums).zip(total) {
-        *value = if total > 0.0 { sum / total } else { *value };
+        *value = if total > 0.0 { within(sum / total) } else { *value };
     }
 }
 

@@ -22,7 +22,8 @@ impl Mixing for Balance {
     fn plan(&self, scene: &Scene<'_>) -> Plan {
         let part = (scene.round as f64 / f64::from(self.rounds.max(1))).min(1.0);
         let most = f64::from(self.gamma) * (-part).exp() * scene.own_norm();
-        let near = |index: &usize| scene.distance(*index) <= most;
+        // The norm of an extreme own model cannot be measured; that is no reason to take what cannot be measured either.
+        let near = |index: &usize| scene.distance(*index).is_finite() && scene.distance(*index) <= most;
         let accepted = (0..scene.candidates.len()).filter(near).count();
         let weight = (1.0 - OWN) / accepted.max(1) as f32;
         let verdict = |index| match near(&index) {

@@ -1,6 +1,7 @@
 //! Coordinate statistics, many coordinates at a time.
 
 use super::Column;
+use super::apply::within;
 use super::network::exchanges;
 
 /// Coordinates worked on at a time: 21 rows of 2 KiB stay in the first-level cache.
@@ -68,5 +69,6 @@ impl Rows {
         for row in kept {
             own.iter_mut().zip(row).for_each(|(own, value)| *own += share * value);
         }
+        own.iter_mut().for_each(|own| *own = within(*own));
     }
 }

@@ -123,3 +123,30 @@ fn a_large_model_mixes_like_a_small_one() {
         assert!(invariant::finite(&mixed));
     }
 }
+
+/// Found by fuzzing: weights sum to one but for rounding, and a mean of the largest numbers was infinite.
+#[test]
+fn the_largest_numbers_mix_to_the_largest_number() {
+    let layout = layout(40);
+    let own = vec![f32::MAX; 40];
+    let bytes = [Codec::F32, Codec::Int8, Codec::TopK(500)].map(|codec| encode(codec, &layout, &own).unwrap());
+    for rule in ROBUST.into_iter().chain([Rule::Uniform, Rule::SampleWeighted, Rule::AgeLimited, Rule::PushSum]) {
+        for (count, blob) in (1..24u8).flat_map(|count| bytes.iter().map(move |blob| (count, blob))) {
+            let model = Blob::parse(blob, &layout).unwrap();
+            let meta = Meta { mass: push_sum::UNIT / 3, ..meta(5) };
+            let candidates: Vec<Candidate<'_>> = (0..count).map(|n| Candidate { peer: peer(n), meta, model }).collect();
+            let mut params = own.clone();
+            mix(&rule, Own { params: &mut params, meta, round: 0 }, &candidates);
+            assert!(params.iter().all(|value| value.is_finite() && *value > 3.3e38), "{rule}: {params:?}");
+        }
+    }
+}
+
+/// An own model whose norm is beyond measure made the ball infinite, and everything was in it.
+#[test]
+fn balance_takes_nothing_that_it_cannot_measure() {
+    let own = vec![1e25; SIZE];
+    let (mixed, outcome) = run(Rule::Balance { gamma: 2.0, rounds: 300 }, &own, &[vec![-1e30; SIZE]]);
+    assert_eq!(mixed, own);
+    assert!(matches!(outcome.refused[..], [(_, Refused::Far { .. })]), "{outcome:?}");
+}
