@@ -4,6 +4,7 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod hospitals;
 mod picture;
 mod report;
 mod scenario;
@@ -93,7 +94,7 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![]
+    vec![hospitals::REPLICATION]
 }
 
 /// The replication of a name.
