@@ -4,6 +4,7 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod gossip;
 mod hospitals;
 mod picture;
 mod report;
@@ -94,7 +95,7 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![hospitals::REPLICATION]
+    vec![hospitals::REPLICATION, gossip::REPLICATION]
 }
 
 /// The replication of a name.
