@@ -3,7 +3,7 @@
 //! All nodes start from one model and train it for an epoch. In every round a node pushes its model to one random
 //! neighbour, at a tick of its own. What arrives at a node that is there is merged and trained on at once.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peerlearn_protocols::sim::{Model, Rows};
 use rand::RngExt;
@@ -24,10 +24,13 @@ struct State {
 
 struct Message {
     to: usize,
-    state: State,
+    key: Key,
     /// The part that is meant, where only one is.
     part: usize,
 }
+
+/// Sender and ages: what gossipy takes models on their way for the same by.
+type Key = (usize, Vec<u64>);
 
 struct Pushes<'a> {
     bench: &'a Bench<'a>,
@@ -37,7 +40,9 @@ struct Pushes<'a> {
     /// The tick of the round at which each node acts.
     offsets: Vec<u64>,
     /// Messages by the tick they arrive at, the present one first.
-    queue: VecDeque<Vec<Message>>,
+    queue: VecDeque<VecDeque<Message>>,
+    /// Models on their way, with the number of messages that mean them.
+    flying: BTreeMap<Key, (State, usize)>,
     rng: ChaCha8Rng,
 }
 
@@ -70,6 +75,7 @@ impl<'a> Pushes<'a> {
             neighbours: random_regular(setup.nodes, setup.degree, &mut rng),
             offsets: (0..setup.nodes).map(|_| rng.random_range(0..setup.ticks)).collect(),
             queue: VecDeque::new(),
+            flying: BTreeMap::new(),
             rng,
         };
         for node in 0..setup.nodes {
@@ -103,27 +109,29 @@ impl<'a> Pushes<'a> {
     fn push(&mut self, node: usize) {
         let neighbours = &self.neighbours[node];
         let to = neighbours[self.rng.random_range(0..neighbours.len())];
-        let state = self.nodes[node].clone();
-        let part = self.rng.random_range(0..state.ages.len());
+        let part = self.rng.random_range(0..self.nodes[node].ages.len());
         if self.rng.random_bool(self.bench.experiment.loss) {
             return;
         }
         let delay = self.rng.random_range(0..=self.bench.setup.delay) as usize;
         while self.queue.len() <= delay {
-            self.queue.push_back(Vec::new());
+            self.queue.push_back(VecDeque::new());
         }
-        self.queue[delay].push(Message { to, state, part });
+        let key = (node, self.nodes[node].ages.clone());
+        self.flying.entry(key.clone()).or_insert_with(|| (self.nodes[node].clone(), 0)).1 += 1;
+        self.queue[delay].push_back(Message { to, key, part });
     }
 
     /// Hands out what arrives at this tick. `last` is the node that gossipy takes for the receiver when it answers.
     fn deliver(&mut self, last: usize) {
-        while let Some(message) = self.queue.front_mut().and_then(pop_first) {
-            if !self.rng.random_bool(self.bench.experiment.online) {
-                continue;
+        while let Some(message) = self.queue.front_mut().and_then(VecDeque::pop_front) {
+            let is_there = self.rng.random_bool(self.bench.experiment.online);
+            if is_there {
+                self.take_in(&message);
             }
+            self.forget(&message.key);
             let to = message.to;
-            self.take_in(message);
-            if let Some(limits) = self.bench.experiment.tokens {
+            if let (true, Some(limits)) = (is_there, self.bench.experiment.tokens) {
                 // Gossipy charges the receiver, but it is the last node of its loop that sends.
                 for _ in 0..self.accounts[to].reacts(limits, &mut self.rng) {
                     self.push(last);
@@ -133,36 +141,42 @@ impl<'a> Pushes<'a> {
         self.queue.pop_front();
     }
 
-    fn take_in(&mut self, Message { to, mut state, part }: Message) {
-        let (bench, own) = (self.bench, &mut self.nodes[to]);
-        let rows = &bench.parts[to];
+    fn forget(&mut self, key: &Key) {
+        let last = self.flying.get_mut(key).is_some_and(|(_, messages)| {
+            *messages -= 1;
+            *messages == 0
+        });
+        if last {
+            self.flying.remove(key);
+        }
+    }
+
+    fn take_in(&mut self, message: &Message) {
+        let (bench, own, part) = (self.bench, &mut self.nodes[message.to], message.part);
+        let rows = &bench.parts[message.to];
+        let Some((state, _)) = self.flying.get_mut(&message.key) else { return };
         match bench.experiment.merge {
-            Merge::Plain => merge(own, &state, 0, 0.5, |_| 0),
+            Merge::Plain => merge(own, state, 0, 0.5, |_| 0),
             Merge::Limited => {
                 let (ours, theirs, apart) = (own.ages[0], state.ages[0], bench.experiment.most_apart);
-                let weight = if ours > theirs + apart {
-                    0.0
-                } else if theirs > ours + apart {
-                    1.0
-                } else {
-                    share(ours, theirs)
+                let weight = match (ours > theirs + apart, theirs > ours + apart) {
+                    (true, _) => 0.0,
+                    (_, true) => 1.0,
+                    _ => share(ours, theirs),
                 };
-                merge(own, &state, 0, weight, |_| 0);
+                merge(own, state, 0, weight, |_| 0);
             }
             Merge::Parts => {
-                epoch(bench, rows, &mut state, &mut self.rng);
+                // The model that came is trained, not the own; messages that share it train it in turn.
+                epoch(bench, rows, state, &mut self.rng);
                 let weight = share(own.ages[part], state.ages[part]);
                 let layout = Parts::new(bench, own.ages.len());
-                merge(own, &state, part, weight, |at| layout.of(at));
+                merge(own, state, part, weight, |at| layout.of(at));
                 return;
             }
         }
         epoch(bench, rows, own, &mut self.rng);
     }
-}
-
-fn pop_first(messages: &mut Vec<Message>) -> Option<Message> {
-    (!messages.is_empty()).then(|| messages.remove(0))
 }
 
 /// Weight of theirs in a merge by age.
