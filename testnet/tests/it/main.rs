@@ -1,5 +1,7 @@
 //! The replications at the speed of tests.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use peerlearn_testnet::data::data_dir;
 use peerlearn_testnet::replications::{Report, Run, Scenario, find, folder};
 

@@ -277,6 +277,16 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_equal_and_run_down_the_columns() {
+        // 57 inputs and 2 outputs: 116 parameters in 4 parts of 29.
+        let parts = Parts { inputs: 57, outputs: 2, size: 29 };
+        let sizes = [0, 1, 2, 3].map(|part| (0..116).filter(|at| parts.of(*at) == part).count());
+        assert_eq!(sizes, [29; 4]);
+        // Column 14 is cut in two; the biases come last.
+        assert_eq!([14, 57 + 14, 114, 115].map(|at| parts.of(at)), [0, 1, 3, 3]);
+    }
+
+    #[test]
     fn a_merge_moves_its_part_only() {
         let state = |value, age| State { params: vec![value; 4], ages: vec![age, age] };
         let mut own = state(0.0, 1);

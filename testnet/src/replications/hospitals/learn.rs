@@ -136,3 +136,33 @@ impl Outer {
         self.outer_learning_rate * *m / (v.sqrt() + self.tau)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_moments_by_hand() {
+        let step = |second_moment, v| {
+            let outer = Outer {
+                label: String::new(),
+                second_moment,
+                learning_rate: 0.0,
+                outer_learning_rate: 1.0,
+                tau: 0.0,
+                steps: 0,
+                rounds: 0,
+                drawn: false,
+            };
+            let mut moments = (0.0, v);
+            let moved = outer.step(2.0, (0.5, 0.75), &mut moments);
+            assert_eq!(moments.0, 1.0);
+            assert!((moved - moments.1.sqrt().recip()).abs() < 1e-6);
+            moments.1
+        };
+        assert_eq!(step(Second::Adagrad, 5.0), 9.0);
+        assert_eq!(step(Second::Adam, 8.0), 7.0);
+        assert_eq!(step(Second::Yogi, 8.0), 7.0);
+        assert_eq!(step(Second::Yogi, 0.0), 1.0);
+    }
+}
