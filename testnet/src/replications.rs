@@ -4,6 +4,8 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod gossip;
+mod hospitals;
 mod picture;
 mod real_and_simulated;
 mod report;
@@ -101,18 +103,7 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![
-        Replication {
-            name: "scaling",
-            about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
-            run: scaling::run,
-        },
-        Replication {
-            name: "real-and-simulated",
-            about: "One scenario with real nodes and with simulated peers",
-            run: real_and_simulated::run,
-        },
-    ]
+    vec![hospitals::REPLICATION, gossip::REPLICATION, scaling::REPLICATION, real_and_simulated::REPLICATION]
 }
 
 /// The replication of a name.

@@ -15,7 +15,13 @@ use peerlearn_protocols::time::Time;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{Axes, Curve, ReplicationError, Report, Run, spread};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
+
+pub(super) const REPLICATION: Replication = Replication {
+    name: "real-and-simulated",
+    about: "One scenario with real nodes and with simulated peers",
+    run,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +39,7 @@ struct Setup {
 /// Accuracy of every peer, by the round in which it was measured.
 type ByRound = BTreeMap<u64, Vec<f64>>;
 
-pub(super) fn run(run: &Run) -> Result<Report, ReplicationError> {
+fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let partition: Partition = setup.partition.parse().map_err(|error| foreign(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| foreign(&error))?;

@@ -11,7 +11,13 @@ use peerlearn_protocols::sim::{Averaging, Model, Rows, Training, disagreement};
 use peerlearn_protocols::time::Time;
 use serde::Deserialize;
 
-use super::{Axes, Curve, ReplicationError, Report, Run, spread};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
+
+pub(super) const REPLICATION: Replication = Replication {
+    name: "scaling",
+    about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
+    run,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +45,7 @@ struct Trip {
     gibibytes: f64,
 }
 
-pub(super) fn run(run: &Run) -> Result<Report, ReplicationError> {
+fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let mut rows = Vec::new();
     let (mut rounds, mut bytes) = (Vec::new(), Vec::new());

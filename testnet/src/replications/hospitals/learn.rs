@@ -1,0 +1,168 @@
+//! Learning alone, as peers, and with an adaptive outer optimiser.
+
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
+use peerlearn_protocols::sim::{Model, Rows, SimLearner, Training};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::bench::{Bench, Found};
+use super::{Outer, Peers, Second, Who};
+use crate::replications::ReplicationError;
+
+/// Epochs of Adam (Kingma and Ba 2015) on some rows.
+pub(super) fn adam(bench: &Bench<'_>, rows: &Rows, seed: u64) -> Vec<f32> {
+    let setup = bench.setup;
+    let (beta1, beta2) = setup.betas;
+    let mut params = bench.model.initial(seed);
+    let mut gradient = vec![0.0; params.len()];
+    let mut moments = vec![(0.0f32, 0.0f32); params.len()];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let mut step = 0;
+    for _ in 0..setup.adam_epochs {
+        order.shuffle(&mut rng);
+        for batch in order.chunks(setup.batch) {
+            bench.model.gradient(&params, rows, batch, &mut rng, &mut gradient);
+            step += 1;
+            let (bias1, bias2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
+            for ((value, (m, v)), g) in params.iter_mut().zip(&mut moments).zip(&gradient) {
+                *m = beta1 * *m + (1.0 - beta1) * g;
+                *v = beta2 * *v + (1.0 - beta2) * g * g;
+                *value -= setup.adam_learning_rate * (*m / bias1) / ((*v / bias2).sqrt() + setup.adam_epsilon);
+            }
+        }
+    }
+    params
+}
+
+/// Share of every hospital in all training rows.
+fn shares(bench: &Bench<'_>) -> Vec<f32> {
+    let total = bench.train.iter().map(Rows::len).sum::<usize>() as f32;
+    bench.train.iter().map(|rows| rows.len() as f32 / total).collect()
+}
+
+fn links(bench: &Bench<'_>, peers: &Peers) -> Links {
+    match peers.links {
+        Who::ByRows => {
+            let shares = shares(bench);
+            let others = |own: usize| shares.iter().copied().enumerate().filter(|(peer, _)| *peer != own).collect();
+            Links::Fixed((0..shares.len()).map(others).collect())
+        }
+        Who::Complete => Links::complete(),
+        Who::Fresh => Links::fresh(peers.fan_out),
+    }
+}
+
+/// Rounds of peers, then perhaps steps of every hospital on its own.
+pub(super) fn peers(bench: &Bench<'_>, peers: &Peers, seed: u64) -> Result<Found, ReplicationError> {
+    let training = Training {
+        steps: peers.steps,
+        batch: bench.setup.batch,
+        learning_rate: peers.learning_rate,
+        control_variate: peers.control_variate,
+        outer: peers.outer,
+        ..Training::default()
+    };
+    let config = Lockstep {
+        training: training.clone(),
+        rule: peers.rule,
+        links: links(bench, peers),
+        codec: if peers.int8 { Codec::Int8 } else { Codec::F32 },
+        seed,
+        ..Lockstep::default()
+    };
+    let params = bench.model.initial(seed);
+    let start = |rows: &Rows| Start { rows: rows.clone(), params: params.clone(), attack: None };
+    let mut network = Network::new(&bench.model, config, bench.train.iter().map(start).collect())?;
+    let mut curve = Vec::new();
+    for _ in 0..peers.rounds {
+        network.round()?;
+        curve.push(bench.mean_of_hospitals(&network.honest().collect::<Vec<_>>()));
+    }
+    let alone = Training { steps: peers.personal_steps, ..training };
+    let mut learners: Vec<SimLearner> = network.workers().iter().map(|worker| worker.learner.clone()).collect();
+    for learner in &mut learners {
+        learner.train(&bench.model, &alone);
+    }
+    let models: Vec<&[f32]> = learners.iter().map(|learner| &learner.params[..]).collect();
+    Ok(Found { curve, ..bench.own_models(&models) })
+}
+
+/// Federated averaging by rows whose mean change is the gradient of an adaptive optimiser.
+pub(super) fn adaptive(bench: &Bench<'_>, outer: &Outer, seed: u64) -> Found {
+    let training = Training {
+        steps: outer.steps,
+        batch: bench.setup.batch,
+        learning_rate: outer.learning_rate,
+        ..Training::default()
+    };
+    let mut shared = bench.model.initial(seed);
+    let new = |(index, rows): (usize, &Rows)| {
+        SimLearner::new(shared.clone(), rows.clone(), &training, seed.wrapping_mul(0x9e37_79b9) + index as u64)
+    };
+    let mut learners: Vec<SimLearner> = bench.train.iter().enumerate().map(new).collect();
+    let shares = shares(bench);
+    let mut moments = vec![(0.0f32, 0.0f32); shared.len()];
+    let mut curve = Vec::new();
+    for _ in 0..outer.rounds {
+        for learner in &mut learners {
+            learner.params.copy_from_slice(&shared);
+            learner.train(&bench.model, &training);
+        }
+        for (at, (value, moments)) in shared.iter_mut().zip(&mut moments).enumerate() {
+            let mean: f32 = learners.iter().zip(&shares).map(|(learner, share)| share * learner.params[at]).sum();
+            *value += outer.step(mean - *value, bench.setup.betas, moments);
+        }
+        curve.push(bench.mean_of_hospitals(&vec![&shared[..]; learners.len()]));
+    }
+    Found { curve, ..bench.one_model(&shared) }
+}
+
+impl Outer {
+    /// What the optimiser makes of the mean change of one parameter. There is no bias correction, as in FLamby.
+    fn step(&self, change: f32, (beta1, beta2): (f32, f32), (m, v): &mut (f32, f32)) -> f32 {
+        let square = change * change;
+        *m = beta1 * *m + (1.0 - beta1) * change;
+        *v = match self.second_moment {
+            Second::Adagrad => *v + square,
+            Second::Adam => beta2 * *v + (1.0 - beta2) * square,
+            Second::Yogi => {
+                let sign = if *v > square { 1.0 } else { -1.0 };
+                *v - (1.0 - beta2) * square * sign
+            }
+        };
+        self.outer_learning_rate * *m / (v.sqrt() + self.tau)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_moments_by_hand() {
+        let step = |second_moment, v| {
+            let outer = Outer {
+                label: String::new(),
+                second_moment,
+                learning_rate: 0.0,
+                outer_learning_rate: 1.0,
+                tau: 0.0,
+                steps: 0,
+                rounds: 0,
+                drawn: false,
+            };
+            let mut moments = (0.0, v);
+            let moved = outer.step(2.0, (0.5, 0.75), &mut moments);
+            assert_eq!(moments.0, 1.0);
+            assert!((moved - moments.1.sqrt().recip()).abs() < 1e-6);
+            moments.1
+        };
+        assert_eq!(step(Second::Adagrad, 5.0), 9.0);
+        assert_eq!(step(Second::Adam, 8.0), 7.0);
+        assert_eq!(step(Second::Yogi, 8.0), 7.0);
+        assert_eq!(step(Second::Yogi, 0.0), 1.0);
+    }
+}
