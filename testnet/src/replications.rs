@@ -4,8 +4,10 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod epidemic;
 mod picture;
 mod report;
+mod robustness;
 mod scenario;
 mod split;
 
@@ -93,7 +95,18 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![]
+    vec![
+        Replication {
+            name: "epidemic",
+            about: "Epidemic Learning: fresh draws against graphs at equal bytes (de Vos et al. 2023)",
+            run: epidemic::run,
+        },
+        Replication {
+            name: "robustness",
+            about: "Every mixing rule against every attack, data alike and skewed",
+            run: robustness::run,
+        },
+    ]
 }
 
 /// The replication of a name.
