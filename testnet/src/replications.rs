@@ -4,11 +4,13 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod epidemic;
 mod gossip;
 mod hospitals;
 mod picture;
 mod real_and_simulated;
 mod report;
+mod robustness;
 mod scaling;
 mod scenario;
 mod split;
@@ -103,7 +105,14 @@ pub struct Replication {
 
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
-    vec![hospitals::REPLICATION, gossip::REPLICATION, scaling::REPLICATION, real_and_simulated::REPLICATION]
+    vec![
+        hospitals::REPLICATION,
+        gossip::REPLICATION,
+        epidemic::REPLICATION,
+        scaling::REPLICATION,
+        robustness::REPLICATION,
+        real_and_simulated::REPLICATION,
+    ]
 }
 
 /// The replication of a name.

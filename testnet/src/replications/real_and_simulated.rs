@@ -17,11 +17,8 @@ use tokio::sync::watch;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
 
-pub(super) const REPLICATION: Replication = Replication {
-    name: "real-and-simulated",
-    about: "One scenario with real nodes and with simulated peers",
-    run,
-};
+pub(super) const REPLICATION: Replication =
+    Replication { name: "real-and-simulated", about: "One scenario with real nodes and with simulated peers", run };
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,7 +20,7 @@ pub struct Curve {
 /// What a replication found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// One sentence over the table.
+    /// One sentence over the table; lines after the first are Markdown of their own between the two.
     pub title: String,
     /// Names of the columns.
     pub columns: Vec<String>,
@@ -66,7 +66,8 @@ impl Report {
             }
         }
         put(&folder.join("curves.csv"), &curves)?;
-        picture::draw(&folder.join("picture.svg"), &self.title, &self.axes, &self.curves)
+        let caption = self.title.lines().next().unwrap_or_default();
+        picture::draw(&folder.join("picture.svg"), caption, &self.axes, &self.curves)
     }
 }
 

@@ -13,11 +13,8 @@ use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
 
-pub(super) const REPLICATION: Replication = Replication {
-    name: "scaling",
-    about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers",
-    run,
-};
+pub(super) const REPLICATION: Replication =
+    Replication { name: "scaling", about: "Rounds to agree and bytes a peer, for 10 to 100,000 peers", run };
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,8 +5,10 @@
 use peerlearn_testnet::data::data_dir;
 use peerlearn_testnet::replications::{Report, Run, Scenario, find, folder};
 
+mod epidemic;
 mod gossip;
 mod hospitals;
+mod robustness;
 
 /// A replication with its section `fast`; nothing where there are no data.
 fn fast(name: &str) -> Option<Report> {
