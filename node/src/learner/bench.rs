@@ -7,13 +7,17 @@ use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::drift::{ControlVariate, OuterNesterov};
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::mixing::{Candidate, Meta, Own, mix};
+use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::blob::{self, Blob, BlobError};
 
 use super::{Evaluation, LearnError, Learner, LearnerConfig, TrainPlan, TrainReport};
 use crate::data::Dataset;
+
+/// Most rows on which models of others are tried: losses of 128 rows tell models apart that differ by a few points, and
+/// cost less than a round of training.
+const MOST_JUDGES: usize = 128;
 
 /// What a learner learns from and is measured on.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct Pulled {
     pub age: u64,
     /// Its rows, as claimed.
     pub samples: u32,
+    /// Weight that the own communication graph gives it; 0 without a graph.
+    pub link: f32,
     /// The encoded model.
     pub blob: Arc<Vec<u8>>,
 }
@@ -105,6 +111,8 @@ pub(super) struct Workbench {
     learner: Box<dyn Learner>,
     layout: Layout,
     data: LearnerData,
+    /// Own rows on which models of others are tried, for rules that ask for it.
+    judges: Option<Dataset>,
     config: LearnerConfig,
     /// The parameters after the last mix or restore; what a checkpoint keeps and what a new learner starts from.
     good: Vec<f32>,
@@ -129,6 +137,7 @@ impl Workbench {
             good: Vec::new(),
             variate: ControlVariate::new(config.training.control_variate, layout.len()),
             outer: None,
+            judges: config.mixing.rule.needs_losses().then(|| judges(&data)),
             learner,
             layout,
             data,
@@ -177,14 +186,14 @@ impl Workbench {
     }
 
     pub fn mix(&mut self, models: &[Pulled]) -> Result<Mixed, LearnError> {
-        let layout = &self.layout;
+        let layout = self.layout.clone();
         let mut faults = Vec::new();
         let mut candidates = Vec::with_capacity(models.len());
         for pulled in models {
-            match Blob::parse(&pulled.blob, layout) {
+            match Blob::parse(&pulled.blob, &layout) {
                 Ok(model) => candidates.push(Candidate {
                     peer: pulled.peer,
-                    meta: Meta { age: pulled.age, samples: pulled.samples },
+                    meta: Meta { link: pulled.link, ..Meta::new(pulled.age, pulled.samples) },
                     model,
                 }),
                 Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
@@ -193,8 +202,7 @@ impl Workbench {
         }
         self.learner.read(&mut self.good);
         let local = self.variate.correction().map(|_| self.good.clone());
-        let meta = Meta { age: self.age, samples: self.samples() };
-        let outcome = mix(&self.config.mixing.rule, Own { params: &mut self.good, meta }, &candidates);
+        let outcome = self.carry_out(&candidates);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -205,6 +213,18 @@ impl Workbench {
         }
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
         Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+    }
+
+    /// Mixes into `good`. Trying models writes them into the learner, so whoever calls this writes `good` back.
+    fn carry_out(&mut self, candidates: &[Candidate<'_>]) -> MixOutcome {
+        let meta = Meta::new(self.age, self.samples());
+        let own = Own { params: &mut self.good, meta, round: self.schedule };
+        let (learner, judges) = (&mut self.learner, &self.judges);
+        mix_judged(&self.config.mixing.rule, own, candidates, &mut |params| {
+            let tried = judges.as_ref().map(|rows| learner.write(params).and_then(|()| learner.evaluate(rows)));
+            // A loss that cannot be had is the worst of all; the mixing rule takes it so.
+            tried.and_then(Result::ok).map_or(f32::NAN, |evaluation| evaluation.loss)
+        })
     }
 
     /// Learns from what the mix changed. A mix of nobody is no observation of drift, and an outer step on the own model
@@ -259,4 +279,13 @@ impl Workbench {
     fn samples(&self) -> u32 {
         u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// A small fixed choice of own rows: of those kept apart, or else of those trained on, spread evenly because rows may be
+/// sorted by class.
+fn judges(data: &LearnerData) -> Dataset {
+    let apart = data.validation.as_ref().filter(|rows| !rows.is_empty());
+    let rows = apart.unwrap_or(&data.train);
+    let count = rows.len().min(MOST_JUDGES);
+    rows.select(&(0..count).map(|index| index * rows.len() / count).collect::<Vec<_>>())
 }

@@ -172,7 +172,7 @@ fn bench(config: LearnerConfig) -> bench::Workbench {
 
 fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {
     let blob = blob::encode(Codec::F32, &linear_layout(), params).unwrap();
-    Pulled { peer: PeerId([name; 32]), age, samples: 10, blob: Arc::new(blob) }
+    Pulled { peer: PeerId([name; 32]), age, samples: 10, link: 0.0, blob: Arc::new(blob) }
 }
 
 #[test]
@@ -264,6 +264,26 @@ fn snapshots_bring_everything_back() {
         bench.mix(&[pulled(2, 2560, &[0.5; 9])]).unwrap();
     }
     assert_eq!(first.snapshot(), second.snapshot(), "both go on alike, bit by bit");
+}
+
+#[test]
+fn a_rule_that_tries_models_takes_the_good_and_leaves_the_learner_with_the_mix() {
+    let mut teacher = seeded(&ModelFamily::Linear, &[2], 3);
+    teacher.train(&clouds(60, 1), &plan(200)).unwrap();
+    let good = params(&*teacher);
+    let bad: Vec<f32> = good.iter().map(|value| -value).collect();
+    for rows in [data(), LearnerData { validation: None, ..data() }] {
+        let mut config = LearnerConfig::default();
+        config.mixing.rule = "ubar:1".parse().unwrap();
+        let mut bench = bench::Workbench::new(linear_factory()().unwrap(), rows, config, &start()).unwrap();
+        let mixed = bench.mix(&[pulled(1, 0, &good), pulled(2, 0, &bad)]).unwrap();
+        assert_eq!(mixed.mixed, [PeerId([1; 32])], "{mixed:?}");
+        let encoded = bench.encode(Codec::F32).unwrap();
+        let mut after = vec![0.0; 9];
+        blob::Blob::parse(&encoded.blob, &linear_layout()).unwrap().read(0, &mut after);
+        assert_eq!(after, bench.snapshot().params, "not a model that was only tried");
+        assert_eq!(after, good.iter().map(|value| value / 2.0).collect::<Vec<_>>());
+    }
 }
 
 /// A model that panics once it is told to.

@@ -190,6 +190,7 @@ impl RoundState {
                 peer,
                 age: pulled.offer.age,
                 samples: pulled.offer.samples,
+                link: 0.0,
                 blob: Arc::new(pulled.blob),
             });
             let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
