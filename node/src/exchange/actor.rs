@@ -14,8 +14,8 @@ use crate::network::{BulkWriter, ReplyToken, RequestError};
 
 /// What the exchange is told. Permits bound how many messages from the network wait.
 pub(super) enum ExchangeMsg {
-    /// Serve this model from now on.
-    Publish(Box<Publication>),
+    /// Serve this model, in these codecs, from now on.
+    Publish(Vec<Publication>),
     /// Answer this question.
     Asked(Request, ReplyToken, OwnedSemaphorePermit),
     /// Send these chunks.
@@ -59,7 +59,7 @@ impl Actor for ExchangeActor {
         state: &mut ExchangeState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ExchangeMsg::Publish(publication) => state.shelf.publish(*publication),
+            ExchangeMsg::Publish(publications) => state.on_publish(publications),
             ExchangeMsg::Asked(request, reply, _permit) => state.on_asked(&request, reply),
             ExchangeMsg::BulkAsked(request, writer, permit) => state.on_bulk_asked(&request, writer, permit),
         }
@@ -68,6 +68,12 @@ impl Actor for ExchangeActor {
 }
 
 impl ExchangeState {
+    fn on_publish(&mut self, publications: Vec<Publication>) {
+        let mut publications = publications.into_iter();
+        publications.next().into_iter().for_each(|whole| self.shelf.publish(whole));
+        publications.for_each(|publication| self.shelf.add(publication));
+    }
+
     fn on_asked(&mut self, request: &Request, reply: ReplyToken) {
         let mut response = self.shelf.answer(request);
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(request) {

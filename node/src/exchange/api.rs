@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled};
 use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::params::Layout;
@@ -24,7 +25,9 @@ pub struct ExchangeHandle {
     mailbox: Mailbox<ExchangeMsg>,
     network: NetworkHandle,
     outbound: Arc<Semaphore>,
-    order: PullOrder,
+    task: TaskId,
+    layout: Arc<Layout>,
+    resumes: u32,
 }
 
 impl ExchangeHandle {
@@ -37,13 +40,13 @@ impl ExchangeHandle {
         network: NetworkHandle,
     ) -> (Self, Start) {
         let machine = ExchangeConfig::default();
-        let bytes = encoded_len(settings.codec, &layout);
-        let order = PullOrder { task, codec: settings.codec, bytes, least_age: 0, resumes: machine.resumes };
+        let layout = Arc::new(layout);
         let mailbox = Mailbox::new("exchange");
         let outbound = Arc::new(Semaphore::new(fan_out.max(1)));
-        let handle = Self { mailbox: mailbox.clone(), network, outbound, order };
+        let resumes = machine.resumes;
+        let handle = Self { mailbox: mailbox.clone(), network, outbound, task, layout: Arc::clone(&layout), resumes };
         let inbound = Arc::new(Semaphore::new(settings.max_inbound));
-        let args = ExchangeArgs { task, layout: Arc::new(layout), kept: machine.kept, inbound };
+        let args = ExchangeArgs { task, layout, kept: machine.kept, inbound };
         let start: Start = Arc::new(move |supervisor| {
             let (args, mailbox) = (args.clone(), mailbox.clone());
             Box::pin(async move {
@@ -55,12 +58,20 @@ impl ExchangeHandle {
         (handle, start)
     }
 
-    /// Pulls the newest model of a peer, within `limit`. An offer below `least_age` is refused before it is pulled.
+    /// Pulls the newest model of a peer in a codec, within `limit`. An offer below `least_age` is refused before it is
+    /// pulled.
     ///
     /// # Errors
     /// Any [`PullFailure`].
-    pub async fn pull(&self, peer: PeerId, least_age: u64, limit: Duration) -> Result<Pulled, PullFailure> {
-        let order = PullOrder { least_age, ..self.order };
+    pub async fn pull(
+        &self,
+        peer: PeerId,
+        codec: Codec,
+        least_age: u64,
+        limit: Duration,
+    ) -> Result<Pulled, PullFailure> {
+        let bytes = encoded_len(codec, &self.layout);
+        let order = PullOrder { task: self.task, codec, bytes, least_age, resumes: self.resumes };
         let work = async {
             // The semaphore is never closed; a permit that fails would mean that the node stops.
             let _permit = self.outbound.acquire().await.map_err(|_| PullFailure::Deadline)?;
@@ -69,9 +80,10 @@ impl ExchangeHandle {
         tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))
     }
 
-    /// Serves this model from now on.
-    pub fn publish(&self, publication: Publication) {
-        self.cast(ExchangeMsg::Publish(Box::new(publication)));
+    /// Serves this model from now on. Several publications are one model in several codecs; the first is whole, for others
+    /// are made from it when someone asks.
+    pub fn publish(&self, publications: Vec<Publication>) {
+        self.cast(ExchangeMsg::Publish(publications));
     }
 
     /// A question from the network.

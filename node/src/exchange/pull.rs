@@ -23,6 +23,11 @@ pub enum PullFailure {
 }
 
 impl PullFailure {
+    /// Whether the offer was too old to be pulled.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, PullFailure::Pull(PullError::Stale { .. }))
+    }
+
     /// What to count against the holder; `None` when it is not to blame.
     pub fn fault(&self) -> Option<Fault> {
         match self {

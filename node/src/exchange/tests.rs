@@ -38,11 +38,11 @@ struct Side {
     _supervisor: Supervisor,
 }
 
-async fn side(codec: Codec, max_inbound: usize) -> Side {
+async fn side(max_inbound: usize) -> Side {
     let (sender, events) = mpsc::channel(64);
     let config = NetworkConfig { listen: vec!["/memory/0".to_owned()], mdns: false, ..NetworkConfig::default() };
     let (network, network_room) = NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap();
-    let settings = ExchangeSettings { codec, max_inbound };
+    let settings = ExchangeSettings { max_inbound, ..ExchangeSettings::default() };
     let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let bus = EventBus::new(network.local(), Clock::start());
@@ -52,7 +52,7 @@ async fn side(codec: Codec, max_inbound: usize) -> Side {
 
 impl Side {
     fn publish(&self, blob: Vec<u8>) {
-        self.exchange.publish(Publication::new(Arc::new(blob), Codec::F32, 9, 3, 5));
+        self.exchange.publish(vec![Publication::new(Arc::new(blob), Codec::F32, 9, 3, 5)]);
     }
 
     async fn dial(&self, other: &Side) -> PeerId {
@@ -79,16 +79,16 @@ impl Side {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_arrives_in_the_codec_asked_for() {
-    let holder = side(Codec::F32, 4).await;
+    let holder = side(4).await;
     holder.publish(model());
     let mut served = Vec::new();
     for codec in Codec::ALL {
-        let puller = side(codec, 4).await;
+        let puller = side(4).await;
         served.push((codec, puller.dial(&holder).await, puller));
     }
     tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
     for (codec, peer, puller) in served {
-        let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+        let pulled = puller.exchange.pull(peer, codec, 0, LONG).await.unwrap();
         assert_eq!((pulled.offer.age, pulled.offer.round, pulled.offer.samples, pulled.offer.codec), (9, 3, 5, codec));
         let layout = layout();
         let parsed = blob::Blob::parse(&pulled.blob, &layout).unwrap();
@@ -100,8 +100,28 @@ async fn a_model_arrives_in_the_codec_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn beside_a_partial_model_the_whole_one_is_served() {
+    let (holder, puller) = (side(4).await, side(4).await);
+    let (whole, partial) = (Codec::Int8, Codec::Fragment(4));
+    let encoded = |codec| {
+        let blob = blob::Blob::parse(&model(), &layout()).unwrap().transcode(codec).unwrap();
+        Publication::new(Arc::new(blob), codec, 9, 3, 5)
+    };
+    let native = encoded(partial);
+    let root = native.offer.root;
+    holder.exchange.publish(vec![encoded(whole), native]);
+    let peer = puller.dial(&holder).await;
+    tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
+    for codec in [whole, partial, Codec::F32, Codec::TopK(10), Codec::Fragment(2)] {
+        let pulled = puller.exchange.pull(peer, codec, 0, LONG).await.unwrap();
+        assert_eq!(pulled.offer.codec, codec);
+        assert_eq!(pulled.offer.root == root, codec == partial, "the own fragment is not made anew");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
-    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, holder) = (side(4).await, side(4).await);
     holder.publish(model());
     let peer = puller.dial(&holder).await;
     let (asked, mut requests) = mpsc::channel(8);
@@ -115,7 +135,7 @@ async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
         writer.write(&model()[..2 * CHUNK_BYTES + 1000]).await.unwrap();
         None
     }));
-    let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+    let pulled = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap();
     assert!(pulled.blob == model());
     assert_eq!(requests.recv().await, Some((0, 4)));
     assert_eq!(requests.recv().await, Some((2, 2)));
@@ -123,7 +143,7 @@ async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_that_is_not_what_was_offered_ends_the_pull() {
-    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, holder) = (side(4).await, side(4).await);
     holder.publish(model());
     let peer = puller.dial(&holder).await;
     tokio::spawn(holder.serve(async |_, mut writer| {
@@ -133,19 +153,19 @@ async fn a_chunk_that_is_not_what_was_offered_ends_the_pull() {
         let _ = writer.write(&damaged).await;
         None
     }));
-    let failure = puller.exchange.pull(peer, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure.fault(), Some(peerlearn_protocols::score::Fault::WrongHash), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_of_nothing_a_full_one_and_a_silent_one_are_not_to_blame_but_for_silence() {
-    let (puller, empty) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, empty) = (side(4).await, side(4).await);
     let nothing = puller.dial(&empty).await;
     tokio::spawn(empty.serve(async |request, writer| Some((request, writer))));
-    let failure = puller.exchange.pull(nothing, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(nothing, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure.fault(), None, "{failure}");
 
-    let full = side(Codec::F32, 1).await;
+    let full = side(1).await;
     full.publish(model());
     let busy = puller.dial(&full).await;
     let (kept, mut keeping) = mpsc::channel(8);
@@ -157,15 +177,15 @@ async fn a_holder_of_nothing_a_full_one_and_a_silent_one_are_not_to_blame_but_fo
         None
     }));
     kept.send(()).await.unwrap();
-    let failure = puller.exchange.pull(busy, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(busy, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure, PullFailure::Request(crate::network::RequestError::Busy));
-    assert!(puller.exchange.pull(busy, 0, LONG).await.is_ok());
-    let stale = puller.exchange.pull(busy, 10, LONG).await.unwrap_err();
+    assert!(puller.exchange.pull(busy, Codec::F32, 0, LONG).await.is_ok());
+    let stale = puller.exchange.pull(busy, Codec::F32, 10, LONG).await.unwrap_err();
     assert_eq!(stale.fault(), None, "an old offer is refused before it is pulled: {stale}");
 
-    let silent = side(Codec::F32, 4).await;
+    let silent = side(4).await;
     let quiet = puller.dial(&silent).await;
-    let failure = puller.exchange.pull(quiet, 0, Duration::from_millis(50)).await.unwrap_err();
+    let failure = puller.exchange.pull(quiet, Codec::F32, 0, Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(failure, PullFailure::Deadline);
     drop(silent);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
-use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::drift::{ControlVariate, OuterNesterov};
+use peerlearn_protocols::codec::{Codec, Encoder};
+use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
 use peerlearn_protocols::params::Layout;
@@ -123,6 +123,7 @@ pub(super) struct Workbench {
     distance: f32,
     variate: ControlVariate,
     outer: Option<OuterNesterov>,
+    encoder: Encoder,
 }
 
 impl Workbench {
@@ -133,10 +134,12 @@ impl Workbench {
         start: &Snapshot,
     ) -> Result<Self, LearnError> {
         let layout = learner.layout().clone();
+        let encoding = &config.encoding;
         let mut bench = Self {
             good: Vec::new(),
             variate: ControlVariate::new(config.training.control_variate, layout.len()),
             outer: None,
+            encoder: Encoder::new(encoding.codec, encoding.rounding, encoding.seed, &start.params),
             judges: config.mixing.rule.needs_losses().then(|| judges(&data)),
             learner,
             layout,
@@ -178,11 +181,23 @@ impl Workbench {
             proximal: training.proximal,
             seed: training.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         };
+        let rate = plan.learning_rate / (1.0 - plan.momentum);
+        let start = (training.reference_steps > 0).then(|| read(&*self.learner, &self.layout));
         let report = self.learner.train(&self.data.train, &plan)?;
+        let stretch = start.map_or(Ok(1.0), |start| self.normalise(&start, report.steps))?;
         self.age = self.age.saturating_add(report.samples);
         self.schedule = self.schedule.saturating_add(1);
-        self.distance += plan.learning_rate * report.steps as f32 / (1.0 - plan.momentum);
+        self.distance += rate * report.steps as f32 * stretch;
         Ok(Trained { report, wall: wall.elapsed(), cpu: cpu.elapsed() })
+    }
+
+    /// Scales what training changed to the steps that every round counts as; answers the factor.
+    fn normalise(&mut self, start: &[f32], steps: u32) -> Result<f32, LearnError> {
+        let (reference, momentum) = (self.config.training.reference_steps, self.config.training.momentum);
+        let mut params = read(&*self.learner, &self.layout);
+        drift::normalise(&mut params, start, steps, reference, momentum);
+        self.learner.write(&params)?;
+        Ok(drift::stretch(steps, reference, momentum) as f32)
     }
 
     pub fn mix(&mut self, models: &[Pulled]) -> Result<Mixed, LearnError> {
@@ -239,11 +254,13 @@ impl Workbench {
         }
     }
 
-    /// Encodes the model as it is now: after training, before the next mix.
-    pub fn encode(&self, codec: Codec) -> Result<Encoded, LearnError> {
-        let mut params = vec![0.0; self.layout.len()];
-        self.learner.read(&mut params);
-        let blob = blob::encode(codec, &self.layout, &params)?;
+    /// Encodes the model as it is now: after training, before the next mix. In the configured codec it counts as sent.
+    pub fn encode(&mut self, codec: Codec) -> Result<Encoded, LearnError> {
+        let params = read(&*self.learner, &self.layout);
+        let blob = match codec == self.encoder.codec() {
+            true => self.encoder.encode(&self.layout, &params)?,
+            false => blob::encode(codec, &self.layout, &params)?,
+        };
         let norm = params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
     }
@@ -279,6 +296,12 @@ impl Workbench {
     fn samples(&self) -> u32 {
         u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
     }
+}
+
+fn read(learner: &dyn Learner, layout: &Layout) -> Vec<f32> {
+    let mut params = vec![0.0; layout.len()];
+    learner.read(&mut params);
+    params
 }
 
 /// A small fixed choice of own rows: of those kept apart, or else of those trained on, spread evenly because rows may be

@@ -221,6 +221,44 @@ fn a_mix_is_the_mean_and_moves_the_control_variate() {
 }
 
 #[test]
+fn a_change_is_scaled_to_the_reference_steps() {
+    let change_of = |reference_steps| {
+        let mut config = LearnerConfig::default();
+        config.training.reference_steps = reference_steps;
+        let mut bench = bench(config);
+        bench.train(1).unwrap();
+        let mut after = vec![0.0; 9];
+        let encoded = bench.encode(Codec::F32).unwrap();
+        blob::Blob::parse(&encoded.blob, &linear_layout()).unwrap().read(0, &mut after);
+        after
+    };
+    let TrainingConfig { steps, momentum, .. } = TrainingConfig::default();
+    let factor = peerlearn_protocols::drift::stretch(steps, 10, momentum) as f32;
+    assert!(factor < 0.6, "{factor}");
+    for (plain, scaled) in change_of(0).iter().zip(change_of(10)) {
+        assert!((scaled - factor * plain).abs() < 1e-5, "{scaled} of {plain}");
+    }
+}
+
+#[test]
+fn the_configured_codec_is_encoded_with_a_memory_that_differs_from_peer_to_peer() {
+    let blobs_of = |peer: u8, codec: &str| {
+        let mut config = crate::config::NodeConfig::default();
+        config.exchange.codec = codec.parse().unwrap();
+        config.exchange.rounding = peerlearn_protocols::codec::Rounding::Stochastic;
+        let codec = config.exchange.codec;
+        let mut bench = bench(config.learner(&PeerId([peer; 32])));
+        bench.train(1).unwrap();
+        [codec, codec.whole()].map(|codec| bench.encode(codec).unwrap().blob)
+    };
+    for codec in ["fragment:3", "int8"] {
+        assert_eq!(blobs_of(1, codec), blobs_of(1, codec), "two runs agree");
+        assert_ne!(blobs_of(1, codec)[0], blobs_of(2, codec)[0], "{codec}");
+    }
+    assert_eq!(blobs_of(1, "fragment:3")[1], blobs_of(2, "fragment:3")[1], "the whole model");
+}
+
+#[test]
 fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
     let mut bench = bench(LearnerConfig::default());
     let mut infinite = (*pulled(1, 0, &[0.0; 9]).blob).clone();

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::exchange::Publication;
 use peerlearn_protocols::wire::{OfferSummary, Sketch};
 
-use super::api::Rooms;
+use super::api::{Rooms, RoundStart};
 use crate::event::NodeEvent;
-use crate::learner::{Evaluation, LearnerError, Part, Pulled};
+use crate::learner::{Encoded, Evaluation, LearnerError, Part, Pulled};
 use crate::registry::Checkpoint;
 
 /// What to do at the end of a round.
@@ -72,15 +71,22 @@ pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, Lea
 pub(super) async fn publish(
     rooms: &Rooms,
     round: u64,
-    codec: Codec,
-    samples: u32,
+    start: RoundStart,
     own: Option<Evaluation>,
 ) -> Result<(), LearnerError> {
-    let encoded = rooms.learner.encode(codec).await?;
-    let publication = Publication::new(Arc::new(encoded.blob), codec, encoded.age, round, samples);
-    let offer = publication.offer;
-    rooms.exchange.publish(publication);
-    let sketch = Sketch { norm: encoded.norm, validation_loss: own.map_or(0.0, |own| finite(own.loss)) };
+    let RoundStart { codec, samples, .. } = start;
+    let encoded = rooms.learner.encode(codec.whole()).await?;
+    let publication =
+        |encoded: Encoded, codec| Publication::new(Arc::new(encoded.blob), codec, encoded.age, round, samples);
+    let norm = encoded.norm;
+    let whole = publication(encoded, codec.whole());
+    let offer = whole.offer;
+    let mut publications = vec![whole];
+    if codec.is_partial() {
+        publications.push(publication(rooms.learner.encode(codec).await?, codec));
+    }
+    rooms.exchange.publish(publications);
+    let sketch = Sketch { norm, validation_loss: own.map_or(0.0, |own| finite(own.loss)) };
     let summary = OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age };
     rooms.membership.published(round, samples, Some(summary), sketch);
     Ok(())

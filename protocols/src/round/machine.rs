@@ -129,6 +129,11 @@ impl Round {
         self.round
     }
 
+    /// Whether the pulls under way are the first of a joining peer, which needs whole models.
+    pub fn is_joining(&self) -> bool {
+        self.joining
+    }
+
     /// Where in its round the peer is.
     pub fn phase(&self) -> &Phase {
         &self.phase
