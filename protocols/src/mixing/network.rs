@@ -37,7 +37,7 @@ mod tests {
             for bits in 0u32..1 << n {
                 let mut values: Vec<bool> = (0..n).map(|at| bits >> at & 1 == 1).collect();
                 for &(low, high) in &pairs {
-                    if values[low] > values[high] {
+                    if values[low] & !values[high] {
                         values.swap(low, high);
                     }
                 }

@@ -93,7 +93,7 @@ fn clipping_leaves_what_is_near_alone() {
 fn the_ball_of_balance_shrinks() {
     let own = vec![1.0; SIZE];
     // Twice the own norm away times 0.9: inside at the start, outside once the radius has fallen by e.
-    let others = vec![vec![2.8; SIZE]];
+    let others = [vec![2.8; SIZE]];
     let at = |round| {
         let layout = layout(SIZE);
         let blob = encode(Codec::F32, &layout, &others[0]).unwrap();
