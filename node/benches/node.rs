@@ -104,7 +104,7 @@ async fn half(bare: Option<Arc<Vec<u8>>>) -> Half {
     let (network, network_room) =
         NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap_or_else(|error| panic!("{error}"));
     let settings = ExchangeSettings::default();
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, None, network.clone());
     let bus = EventBus::new(network.local(), Clock::start());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus)
@@ -116,7 +116,7 @@ async fn half(bare: Option<Arc<Vec<u8>>>) -> Half {
         while let Some(event) = events.recv().await {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             match (event, &bare) {
-                (NetworkEvent::Asked { request, reply, .. }, _) => serving.asked(request, reply, permit),
+                (NetworkEvent::Asked { peer, request, reply }, _) => serving.asked(peer, request, reply, permit),
                 (NetworkEvent::BulkAsked { request, writer, .. }, None) => serving.bulk_asked(request, writer, permit),
                 (NetworkEvent::BulkAsked { mut writer, .. }, Some(bytes)) => {
                     let _ = writer.start(BulkStart::Sending).await;

@@ -9,6 +9,7 @@ mod layers;
 mod template;
 
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::Rule;
 use serde::{Deserialize, Serialize};
 
 pub use error::SettingError;
@@ -74,6 +75,9 @@ impl NodeConfig {
         self.mixing.validate()?;
         self.round.validate()?;
         self.exchange.validate()?;
+        let whole = self.mixing.rule != Rule::PushSum || !self.exchange.codec.is_partial();
+        let codec = self.exchange.codec.to_string();
+        SettingError::check(whole, "exchange.codec", codec, "a codec of whole models where mixing.rule is push-sum")?;
         self.membership.validate()?;
         self.network.validate()
     }

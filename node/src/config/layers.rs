@@ -381,6 +381,9 @@ mod tests {
             let error = Layers::new().settings(&[format!("{key}={value}")]).unwrap_err().to_string();
             assert!(error.contains(&format!("--set {key}")) && error.contains(alternative), "{error}");
         }
+        let error = Layers::new().settings(&["mixing.rule=push-sum".into(), "exchange.codec=top-k:5".into()]).unwrap();
+        let error = error.load().unwrap_err().to_string();
+        assert!(error.contains("--set exchange.codec") && error.contains("push-sum"), "{error}");
         let path = Path::new("/nonexistent/peerlearn.toml");
         assert!(Layers::new().file(path).unwrap_err().to_string().contains("/nonexistent/peerlearn.toml"));
     }

@@ -172,7 +172,8 @@ async fn learn(partition: &str, settings: &[&str]) -> (f32, usize) {
 /// Every setting works in whole nodes: four peers so skewed that none gets past 55 % alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_codec_and_draw_learns() {
-    let skewed: [&[&str]; 11] = [
+    let skewed: [&[&str]; 12] = [
+        &["mixing.rule=push-sum"],
         &["mixing.rule=clip:auto"],
         &["mixing.rule=trimmed-mean:1"],
         &["mixing.rule=ios:1"],

@@ -17,6 +17,9 @@ pub enum PullFailure {
     /// The network failed.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// Mass was shared with too many peers already.
+    #[error("mass is shared with too many peers")]
+    Partners,
     /// Not in time.
     #[error("did not arrive before the deadline")]
     Deadline,

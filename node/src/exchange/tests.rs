@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::Publication;
+use peerlearn_protocols::exchange::{Publication, PullError, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::params::{Layout, TensorSpec};
-use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Response, blob};
+use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Refusal, Response, blob};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -39,11 +40,15 @@ struct Side {
 }
 
 async fn side(max_inbound: usize) -> Side {
+    side_with(max_inbound, None).await
+}
+
+async fn side_with(max_inbound: usize, purse: Option<Purse>) -> Side {
     let (sender, events) = mpsc::channel(64);
     let config = NetworkConfig { listen: vec!["/memory/0".to_owned()], mdns: false, ..NetworkConfig::default() };
     let (network, network_room) = NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap();
     let settings = ExchangeSettings { max_inbound, ..ExchangeSettings::default() };
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, purse, network.clone());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let bus = EventBus::new(network.local(), Clock::start());
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus).await.unwrap();
@@ -65,7 +70,7 @@ impl Side {
         while let Some(event) = self.events.recv().await {
             let permit = Arc::clone(&self.permits).acquire_owned().await.unwrap();
             match event {
-                NetworkEvent::Asked { request, reply, .. } => self.exchange.asked(request, reply, permit),
+                NetworkEvent::Asked { peer, request, reply } => self.exchange.asked(peer, request, reply, permit),
                 NetworkEvent::BulkAsked { request, writer, .. } => {
                     if let Some((request, writer)) = bulk(request, writer).await {
                         self.exchange.bulk_asked(request, writer, permit);
@@ -117,6 +122,33 @@ async fn beside_a_partial_model_the_whole_one_is_served() {
         assert_eq!(pulled.offer.codec, codec);
         assert_eq!(pulled.offer.root == root, codec == partial, "the own fragment is not made anew");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mass_travels_with_a_model_unless_a_mix_is_under_way() {
+    let purse = || Some(Purse::new(1, 7));
+    let (holder, puller, stranger) = (side_with(4, purse()).await, side_with(4, purse()).await, side(4).await);
+    holder.publish(model());
+    stranger.publish(model());
+    let (rich, poor) = (puller.dial(&holder).await, puller.dial(&stranger).await);
+    let held = holder.exchange.clone();
+    tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
+    tokio::spawn(stranger.serve(async |request, writer| Some((request, writer))));
+    let grant = puller.exchange.pull(rich, Codec::F32, 0, LONG).await.unwrap().grant.unwrap();
+    assert_eq!((grant.mass, held.close().await.unwrap()), (UNIT / 2, UNIT / 2));
+    assert_eq!(puller.exchange.close().await.unwrap(), UNIT, "not taken yet");
+    puller.exchange.settle(&[(rich, grant)]);
+    assert_eq!(puller.exchange.close().await.unwrap(), UNIT + UNIT / 2);
+    for (peer, refusal) in [(rich, Refusal::Busy), (poor, Refusal::NoMass)] {
+        let failure = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap_err();
+        assert!(
+            matches!(failure, PullFailure::Pull(PullError::Refused { reason, .. }) if reason == refusal),
+            "{failure}"
+        );
+    }
+    held.publish(vec![Publication::new(Arc::new(model()), Codec::F32, 9, 4, 5)]);
+    let grant = puller.exchange.pull(rich, Codec::F32, 0, LONG).await.unwrap().grant.unwrap();
+    assert_eq!(grant.mass, UNIT / 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +227,7 @@ fn an_offer_that_fits_nothing_is_refused_before_bytes_flow() {
     use peerlearn_protocols::exchange::{Pull, PullOrder, Step};
     let layout = layout();
     let bytes = blob::encoded_len(Codec::Int8, &layout);
-    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3 };
+    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3, share: None };
     let publication = Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1);
     let hashes = Manifest::of(&publication.blob).hashes().to_vec();
     let (mut pull, _) = Pull::new(order);

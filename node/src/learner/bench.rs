@@ -7,6 +7,7 @@ use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::{Codec, Encoder};
 use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::push_sum::Grant;
 use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::score::Fault;
@@ -50,6 +51,8 @@ pub struct Pulled {
     pub samples: u32,
     /// Weight that the own communication graph gives it; 0 without a graph.
     pub link: f32,
+    /// Mass handed over with it, under push-sum.
+    pub grant: Option<Grant>,
     /// The encoded model.
     pub blob: Arc<Vec<u8>>,
 }
@@ -200,24 +203,13 @@ impl Workbench {
         Ok(drift::stretch(steps, reference, momentum) as f32)
     }
 
-    pub fn mix(&mut self, models: &[Pulled]) -> Result<Mixed, LearnError> {
+    /// Mixes models into the own one, which has this mass; the mass matters under push-sum only.
+    pub fn mix(&mut self, models: &[Pulled], mass: u64) -> Result<Mixed, LearnError> {
         let layout = self.layout.clone();
-        let mut faults = Vec::new();
-        let mut candidates = Vec::with_capacity(models.len());
-        for pulled in models {
-            match Blob::parse(&pulled.blob, &layout) {
-                Ok(model) => candidates.push(Candidate {
-                    peer: pulled.peer,
-                    meta: Meta { link: pulled.link, ..Meta::new(pulled.age, pulled.samples) },
-                    model,
-                }),
-                Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
-                Err(_) => faults.push((pulled.peer, Fault::WrongShape)),
-            }
-        }
+        let (candidates, faults) = parse(models, &layout);
         self.learner.read(&mut self.good);
         let local = self.variate.correction().map(|_| self.good.clone());
-        let outcome = self.carry_out(&candidates);
+        let outcome = self.carry_out(&candidates, mass);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -231,8 +223,8 @@ impl Workbench {
     }
 
     /// Mixes into `good`. Trying models writes them into the learner, so whoever calls this writes `good` back.
-    fn carry_out(&mut self, candidates: &[Candidate<'_>]) -> MixOutcome {
-        let meta = Meta::new(self.age, self.samples());
+    fn carry_out(&mut self, candidates: &[Candidate<'_>], mass: u64) -> MixOutcome {
+        let meta = Meta { mass, ..Meta::new(self.age, self.samples()) };
         let own = Own { params: &mut self.good, meta, round: self.schedule };
         let (learner, judges) = (&mut self.learner, &self.judges);
         mix_judged(&self.config.mixing.rule, own, candidates, &mut |params| {
@@ -296,6 +288,21 @@ impl Workbench {
     fn samples(&self) -> u32 {
         u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// The models among what was pulled, and whose are none.
+fn parse<'a>(models: &'a [Pulled], layout: &'a Layout) -> (Vec<Candidate<'a>>, Vec<(PeerId, Fault)>) {
+    let (mut candidates, mut faults) = (Vec::with_capacity(models.len()), Vec::new());
+    for pulled in models {
+        let mass = pulled.grant.map_or(0, |grant| grant.mass);
+        let meta = Meta { link: pulled.link, mass, ..Meta::new(pulled.age, pulled.samples) };
+        match Blob::parse(&pulled.blob, layout) {
+            Ok(model) => candidates.push(Candidate { peer: pulled.peer, meta, model }),
+            Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
+            Err(_) => faults.push((pulled.peer, Fault::WrongShape)),
+        }
+    }
+    (candidates, faults)
 }
 
 fn read(learner: &dyn Learner, layout: &Layout) -> Vec<f32> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
+use peerlearn_protocols::exchange::Purse;
 use peerlearn_protocols::membership::{Contact, MembershipConfig};
+use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::task::Task;
 use peerlearn_protocols::wire::Address;
@@ -193,8 +195,9 @@ impl Assembly {
         );
         let fan_out = self.config.round.fan_out;
         let layout = self.task.layout.clone();
+        let purse = (self.config.mixing.rule == Rule::PushSum).then(|| Purse::new(fan_out, starts));
         let (exchange, exchange_room) =
-            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, network.clone());
+            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, network.clone());
         let handles = Rooms {
             learner: learner.clone(),
             membership: membership.clone(),

@@ -217,6 +217,7 @@ impl RoundState {
                 age: pulled.offer.age,
                 samples: pulled.offer.samples,
                 link,
+                grant: pulled.grant,
                 blob: Arc::new(pulled.blob),
             });
             let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
@@ -253,6 +254,8 @@ impl RoundState {
         let due = |last: Time| self.rooms.clock.now().since(last) >= self.settings.commit_every;
         let last = self.settings.rounds > 0 && round >= self.settings.rounds;
         let closing = Closing {
+            start: self.start,
+            own: self.report.borrow().own,
             round,
             drawn,
             models: std::mem::take(&mut self.arrived),
