@@ -103,8 +103,8 @@ async fn half(bare: Option<Arc<Vec<u8>>>) -> Half {
     let (sender, mut events) = mpsc::channel(64);
     let (network, network_room) =
         NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap_or_else(|error| panic!("{error}"));
-    let settings = ExchangeSettings { codec: Codec::F32, ..ExchangeSettings::default() };
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
+    let settings = ExchangeSettings::default();
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, None, network.clone());
     let bus = EventBus::new(network.local(), Clock::start());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus)
@@ -116,7 +116,7 @@ async fn half(bare: Option<Arc<Vec<u8>>>) -> Half {
         while let Some(event) = events.recv().await {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             match (event, &bare) {
-                (NetworkEvent::Asked { request, reply, .. }, _) => serving.asked(request, reply, permit),
+                (NetworkEvent::Asked { peer, request, reply }, _) => serving.asked(peer, request, reply, permit),
                 (NetworkEvent::BulkAsked { request, writer, .. }, None) => serving.bulk_asked(request, writer, permit),
                 (NetworkEvent::BulkAsked { mut writer, .. }, Some(bytes)) => {
                     let _ = writer.start(BulkStart::Sending).await;
@@ -146,12 +146,12 @@ fn pull(bencher: Bencher) {
     let runtime = runtime();
     let (puller, holder, peer) = runtime.block_on(async {
         let (puller, holder) = (half(None).await, half(None).await);
-        holder.exchange.publish(Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1));
+        holder.exchange.publish(vec![Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1)]);
         let peer = connect(&puller, &holder).await;
         (puller, holder, peer)
     });
     bencher.counter(BytesCount::new(4 * PARAMETERS)).bench_local(|| {
-        let pulled = runtime.block_on(puller.exchange.pull(peer, 0, Duration::from_secs(60)));
+        let pulled = runtime.block_on(puller.exchange.pull(peer, Codec::F32, 0, Duration::from_secs(60)));
         pulled.unwrap_or_else(|error| panic!("{error}"))
     });
     drop(holder);

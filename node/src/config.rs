@@ -8,6 +8,8 @@ mod error;
 mod layers;
 mod template;
 
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::Rule;
 use serde::{Deserialize, Serialize};
 
 pub use error::SettingError;
@@ -16,7 +18,7 @@ pub use template::template;
 
 use crate::data::DataConfig;
 use crate::exchange::ExchangeSettings;
-use crate::learner::{LearnerConfig, MixingConfig, ModelFamily, TrainingConfig};
+use crate::learner::{EncodingConfig, LearnerConfig, MixingConfig, ModelFamily, TrainingConfig};
 use crate::membership::MembershipSettings;
 use crate::network::NetworkConfig;
 use crate::round::RoundSettings;
@@ -73,12 +75,21 @@ impl NodeConfig {
         self.mixing.validate()?;
         self.round.validate()?;
         self.exchange.validate()?;
+        let whole = self.mixing.rule != Rule::PushSum || !self.exchange.codec.is_partial();
+        let codec = self.exchange.codec.to_string();
+        SettingError::check(whole, "exchange.codec", codec, "a codec of whole models where mixing.rule is push-sum")?;
         self.membership.validate()?;
         self.network.validate()
     }
 
-    /// The part for the learner.
-    pub fn learner(&self) -> LearnerConfig {
-        LearnerConfig { training: self.training.clone(), mixing: self.mixing.clone() }
+    /// The part for the learner of this peer.
+    pub fn learner(&self, own: &PeerId) -> LearnerConfig {
+        let salt = own.0.iter().take(8).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
+        let encoding = EncodingConfig {
+            codec: self.exchange.codec,
+            rounding: self.exchange.rounding,
+            seed: self.training.seed ^ salt,
+        };
+        LearnerConfig { training: self.training.clone(), mixing: self.mixing.clone(), encoding }
     }
 }

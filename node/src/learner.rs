@@ -25,7 +25,7 @@ pub use api::LearnerHandle;
 pub use batches::Batches;
 pub use bench::{Encoded, LearnerData, Mixed, Part, Pulled, Snapshot, Trained};
 pub use burn_learner::{BurnLearner, BurnModel};
-pub use config::{LearnerConfig, MixingConfig, OuterConfig, TrainingConfig};
+pub use config::{EncodingConfig, LearnerConfig, MixingConfig, OuterConfig, TrainingConfig};
 pub use error::LearnerError;
 pub use initial::initial_weights;
 pub use models::{ModelFamily, ModelFamilyError, build};

@@ -8,4 +8,4 @@ mod api;
 mod config;
 
 pub use api::{MembershipHandle, PeerReport};
-pub use config::MembershipSettings;
+pub use config::{MembershipSettings, SamplingError};

@@ -9,5 +9,5 @@ mod api;
 mod closing;
 mod config;
 
-pub use api::{Rooms, RoundHandle, RoundReport};
+pub use api::{Rooms, RoundHandle, RoundReport, RoundStart};
 pub use config::RoundSettings;

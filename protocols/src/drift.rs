@@ -6,4 +6,4 @@ mod speed;
 
 pub use control_variate::ControlVariate;
 pub use outer::OuterNesterov;
-pub use speed::{MOST_STRETCH, effective_steps, normalise};
+pub use speed::{MOST_STRETCH, effective_steps, normalise, stretch};

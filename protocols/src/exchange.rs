@@ -3,7 +3,8 @@
 //! [`Pull`] is the conversation with one holder: ask for its newest offer, collect the chunk hashes, take chunks off a
 //! stream and check each before it is kept, resume after a cut. It is told what arrived and answers with the next
 //! [`Step`]; how bytes come and when to give up waiting is its interpreter's business. [`Shelf`] is the other side: the
-//! models a peer holds ready, and who may have how much of them.
+//! models a peer holds ready, and who may have how much of them. Under push-sum a question for a model is one for mass too,
+//! and [`Purse`] keeps the books of both sides.
 //!
 //! ```text
 //!   Ask(Newest) --Offer--> [Ask(Hashes) --Hashes-->]* Stream --chunk--> ... --> Done
@@ -16,10 +17,12 @@
 
 mod config;
 mod pull;
+mod purse;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
 pub use config::ExchangeConfig;
 pub use pull::{Pull, PullError, PullOrder, Pulled, Step};
+pub use purse::Purse;
 pub use shelf::{Publication, Shelf};

@@ -37,7 +37,7 @@ mod tests;
 mod topology;
 pub mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -105,21 +105,29 @@ impl Sampling {
             Self::Uniform => others().map(|source| source.peer).collect(),
             Self::Graph(graph) => {
                 let known: BTreeSet<PeerId> = others().map(|source| source.peer).collect();
-                let wanted = neighbours_by_id(graph, own, everyone, round);
-                wanted.into_iter().filter(|peer| known.contains(peer)).collect()
+                let (rank, ids) = ranks(own, everyone);
+                let wanted = graph.neighbours(rank, ids.len(), round).into_iter().filter_map(|rank| ids.get(rank));
+                wanted.copied().filter(|peer| known.contains(peer)).collect()
             }
         };
         candidates.into_iter().sample(rng, count)
     }
+
+    /// The weights that a graph gives the neighbours of `own`; none without a graph. `everyone` as in [`Sampling::draw`].
+    pub fn weights(&self, own: PeerId, everyone: &[PeerId], round: u64) -> BTreeMap<PeerId, f64> {
+        let Self::Graph(graph) = self else { return BTreeMap::new() };
+        let (rank, ids) = ranks(own, everyone);
+        let weights = graph.weights(rank, ids.len(), round).into_iter();
+        weights.filter_map(|(rank, weight)| Some((*ids.get(rank)?, weight))).collect()
+    }
 }
 
-/// The ids of the neighbours of `own`, which counts as one of `everyone`.
-fn neighbours_by_id(graph: &Graph, own: PeerId, everyone: &[PeerId], round: u64) -> Vec<PeerId> {
+/// The rank of `own`, which counts as one of `everyone`, and the ids of all ranks.
+fn ranks(own: PeerId, everyone: &[PeerId]) -> (usize, Vec<PeerId>) {
     let mut ids: Vec<PeerId> = everyone.iter().copied().chain([own]).collect();
     ids.sort_unstable();
     ids.dedup();
-    let Ok(rank) = ids.binary_search(&own) else { return Vec::new() };
-    graph.neighbours(rank, ids.len(), round).into_iter().filter_map(|rank| ids.get(rank).copied()).collect()
+    (ids.binary_search(&own).unwrap_or_else(|rank| rank), ids)
 }
 
 impl fmt::Display for Sampling {

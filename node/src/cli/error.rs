@@ -157,7 +157,7 @@ impl CliError {
 
 fn node_exit(error: &NodeError) -> Exit {
     match error {
-        NodeError::Setting(_) => Exit::Settings,
+        NodeError::Setting(_) | NodeError::Sampling(_) => Exit::Settings,
         NodeError::Data(_) | NodeError::Learn(_) => Exit::Data,
         NodeError::Registry(_) => Exit::Home,
         NodeError::Network(_) | NodeError::Contact { .. } => Exit::Network,

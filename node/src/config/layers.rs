@@ -369,6 +369,21 @@ mod tests {
         assert!(error.contains("SECTION.KEY=VALUE"), "{error}");
         let error = Layers::new().settings(&["task.model=resnet".into()]).unwrap_err().to_string();
         assert!(error.contains("--set task.model") && error.contains("mlp:64,32"), "{error}");
+        for (key, value, alternative) in [
+            ("mixing.rule", "krum", "multi-krum:B"),
+            ("mixing.rule", "trimmed-mean:0", "trimmed-mean:B"),
+            ("exchange.codec", "int4", "int8-row"),
+            ("exchange.rounding", "up", "`stochastic`"),
+            ("membership.sampling", "square", "torus"),
+            ("membership.sampling", "regular:0", "a degree of at least 1"),
+            ("training.reference_steps", "-1", "u32"),
+        ] {
+            let error = Layers::new().settings(&[format!("{key}={value}")]).unwrap_err().to_string();
+            assert!(error.contains(&format!("--set {key}")) && error.contains(alternative), "{error}");
+        }
+        let error = Layers::new().settings(&["mixing.rule=push-sum".into(), "exchange.codec=top-k:5".into()]).unwrap();
+        let error = error.load().unwrap_err().to_string();
+        assert!(error.contains("--set exchange.codec") && error.contains("push-sum"), "{error}");
         let path = Path::new("/nonexistent/peerlearn.toml");
         assert!(Layers::new().file(path).unwrap_err().to_string().contains("/nonexistent/peerlearn.toml"));
     }

@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 41] = [
+const WORDS: [(&str, &str); 44] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -25,8 +25,16 @@ const WORDS: [(&str, &str); 41] = [
     ("training.momentum", "Momentum within a round; never carried over, never mixed."),
     ("training.proximal", "FedProx: strength of the pull back to the model at the start of the round."),
     ("training.control_variate", "Damping of the drift correction; 0 switches it off."),
+    (
+        "training.reference_steps",
+        "Steps that a round counts as, whatever this peer takes (FedNova, eq. 9); alike for all, 0 is off.",
+    ),
     ("training.seed", "Seeds the order of rows."),
-    ("mixing.rule", "How models are averaged: age-limited, uniform or sample-weighted."),
+    (
+        "mixing.rule",
+        "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (one-sided), push-sum, median, \
+         trimmed-mean:B, multi-krum:B, ios:B, clip:R, clip:auto, ubar:RHO, balance:GAMMA or balance:GAMMA:ROUNDS.",
+    ),
     ("mixing.outer.enabled", "Whether to take an outer Nesterov step on the average."),
     ("mixing.outer.rate", "Its step size."),
     ("mixing.outer.momentum", "Its momentum."),
@@ -37,11 +45,20 @@ const WORDS: [(&str, &str); 41] = [
     ("round.rounds", "Rounds to stop after; 0 never stops."),
     ("round.evaluate_every", "Measure every so many rounds; 0 chooses by its cost."),
     ("round.commit_every", "Least time between two checkpoints."),
-    ("exchange.codec", "How models travel here: int8, f16 or f32."),
+    (
+        "exchange.codec",
+        "How models travel here: f32, f16, bf16, int8, int8-row, fragment:P (1/P of it) or top-k:M (M/1000).",
+    ),
+    ("exchange.rounding", "How int8 rounds: nearest, or stochastic, which is right on average (QSGD, section 3.1)."),
     ("exchange.max_inbound", "Pulls served at a time."),
     ("membership.max_peers", "Most peers known at a time."),
     ("membership.announce_every", "Least time between two announcements in a quiet network."),
     ("membership.min_connections", "Connections below which known peers are dialled without being drawn."),
+    (
+        "membership.sampling",
+        "Whom to draw: uniform (all alike), guarded (all origins alike), or by a graph: line, ring, star, torus, complete, \
+         regular:DEGREE, exponential, base:K, edges:PATH.",
+    ),
     ("network.listen", "Where to listen, as multiaddresses; port 0 takes any free one."),
     ("network.contacts", "Multiaddresses or tickets of peers to dial at the start."),
     ("network.mdns", "Whether to look for peers on the local network."),

@@ -1,23 +1,26 @@
 //! The actor that keeps the shelf.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use peerlearn_protocols::exchange::{Publication, Shelf};
-use peerlearn_protocols::id::TaskId;
+use peerlearn_protocols::exchange::{Publication, Purse, Shelf};
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::mixing::push_sum::Ask;
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::Blob;
 use peerlearn_protocols::wire::{BulkRequest, BulkStart, Refusal, Request, Response};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::network::{BulkWriter, ReplyToken, RequestError};
 
 /// What the exchange is told. Permits bound how many messages from the network wait.
 pub(super) enum ExchangeMsg {
-    /// Serve this model from now on.
-    Publish(Box<Publication>),
-    /// Answer this question.
-    Asked(Request, ReplyToken, OwnedSemaphorePermit),
+    /// Serve this model, in these codecs, from now on.
+    Publish(Vec<Publication>),
+    /// A mix begins: answer with the own mass, and hand none over until the next publication.
+    Close(RpcReplyPort<u64>),
+    /// Answer this question of a peer.
+    Asked(PeerId, Request, ReplyToken, OwnedSemaphorePermit),
     /// Send these chunks.
     BulkAsked(BulkRequest, BulkWriter, OwnedSemaphorePermit),
 }
@@ -28,12 +31,15 @@ pub(super) struct ExchangeArgs {
     pub layout: Arc<Layout>,
     pub kept: usize,
     pub inbound: Arc<Semaphore>,
+    /// Mass outlives a failure of this room.
+    pub purse: Option<Arc<Mutex<Purse>>>,
 }
 
 pub(super) struct ExchangeState {
     shelf: Shelf,
     layout: Arc<Layout>,
     inbound: Arc<Semaphore>,
+    purse: Option<Arc<Mutex<Purse>>>,
 }
 
 pub(super) struct ExchangeActor;
@@ -49,7 +55,7 @@ impl Actor for ExchangeActor {
         args: ExchangeArgs,
     ) -> Result<ExchangeState, ActorProcessingErr> {
         let shelf = Shelf::new(args.task, args.kept);
-        Ok(ExchangeState { shelf, layout: args.layout, inbound: args.inbound })
+        Ok(ExchangeState { shelf, layout: args.layout, inbound: args.inbound, purse: args.purse })
     }
 
     async fn handle(
@@ -59,26 +65,53 @@ impl Actor for ExchangeActor {
         state: &mut ExchangeState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ExchangeMsg::Publish(publication) => state.shelf.publish(*publication),
-            ExchangeMsg::Asked(request, reply, _permit) => state.on_asked(&request, reply),
+            ExchangeMsg::Publish(publications) => state.on_publish(publications),
+            ExchangeMsg::Close(reply) => state.on_close(reply),
+            ExchangeMsg::Asked(peer, request, reply, _permit) => state.on_asked(peer, &request, reply),
             ExchangeMsg::BulkAsked(request, writer, permit) => state.on_bulk_asked(&request, writer, permit),
         }
         Ok(())
     }
 }
 
+/// The purse: never locked while waiting, and whole even if a thread that held it panicked.
+pub(super) fn lock(purse: &Mutex<Purse>) -> MutexGuard<'_, Purse> {
+    purse.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl ExchangeState {
-    fn on_asked(&mut self, request: &Request, reply: ReplyToken) {
+    fn on_publish(&mut self, publications: Vec<Publication>) {
+        let mut publications = publications.into_iter();
+        publications.next().into_iter().for_each(|whole| self.shelf.publish(whole));
+        publications.for_each(|publication| self.shelf.add(publication));
+        self.purse.iter().for_each(|purse| lock(purse).open());
+    }
+
+    fn on_close(&self, reply: RpcReplyPort<u64>) {
+        // Whoever asked may have stopped waiting; then it does not mix, and the next publication opens the purse.
+        let _ = reply.send(self.purse.as_ref().map_or(0, |purse| lock(purse).close()));
+    }
+
+    fn on_asked(&mut self, peer: PeerId, request: &Request, reply: ReplyToken) {
         let mut response = self.shelf.answer(request);
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(request) {
             response = self.shelf.answer(request);
         }
-        reply.answer(&response);
+        reply.answer(&self.with_mass(peer, request, response));
+    }
+
+    /// Adds mass to an offer where it was asked for.
+    fn with_mass(&self, peer: PeerId, request: &Request, response: Response) -> Response {
+        let Request::Share { number, taken, .. } = *request else { return response };
+        match &self.purse {
+            Some(purse) => lock(purse).answer(peer, Ask { number, taken }, response),
+            None => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+        }
     }
 
     /// Puts the newest model on the shelf in the codec asked for; once a round and codec, so it costs little.
     fn transcode(&mut self, request: &Request) -> bool {
-        let Request::Newest { codec, .. } = request else { return false };
+        let (Request::Newest { codec, .. } | Request::Share { codec, .. }) = request else { return false };
         let Some(newest) = self.shelf.newest() else { return false };
         let offer = newest.offer;
         let Some(blob) = Blob::parse(&newest.blob, &self.layout).ok().and_then(|blob| blob.transcode(*codec).ok())

@@ -1,10 +1,12 @@
 //! The handle of the exchange room.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled};
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::mixing::push_sum::{Ask, Grant};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::encoded_len;
 use peerlearn_protocols::wire::{BulkRequest, Request};
@@ -12,9 +14,9 @@ use ractor::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeSettings;
-use super::actor::{ExchangeActor, ExchangeArgs, ExchangeMsg};
+use super::actor::{ExchangeActor, ExchangeArgs, ExchangeMsg, lock};
 use super::pull::{self, PullFailure};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, RoomGone};
 use crate::network::{BulkWriter, NetworkHandle, ReplyToken};
 use crate::supervisor::Start;
 
@@ -24,26 +26,42 @@ pub struct ExchangeHandle {
     mailbox: Mailbox<ExchangeMsg>,
     network: NetworkHandle,
     outbound: Arc<Semaphore>,
-    order: PullOrder,
+    task: TaskId,
+    layout: Arc<Layout>,
+    resumes: u32,
+    purse: Option<Arc<Mutex<Purse>>>,
 }
 
 impl ExchangeHandle {
-    /// A handle, and how the supervisor starts the room behind it. At most `fan_out` pulls run at a time.
+    /// A handle, and how the supervisor starts the room behind it. At most `fan_out` pulls run at a time. With a purse,
+    /// models travel with mass.
     pub fn new(
         task: TaskId,
         layout: Layout,
         settings: &ExchangeSettings,
         fan_out: usize,
+        purse: Option<Purse>,
         network: NetworkHandle,
     ) -> (Self, Start) {
         let machine = ExchangeConfig::default();
-        let bytes = encoded_len(settings.codec, &layout);
-        let order = PullOrder { task, codec: settings.codec, bytes, least_age: 0, resumes: machine.resumes };
+        let layout = Arc::new(layout);
         let mailbox = Mailbox::new("exchange");
         let outbound = Arc::new(Semaphore::new(fan_out.max(1)));
-        let handle = Self { mailbox: mailbox.clone(), network, outbound, order };
+        let resumes = machine.resumes;
+        let purse = purse.map(|purse| Arc::new(Mutex::new(purse)));
+        let handle = Self {
+            mailbox: mailbox.clone(),
+            network,
+            outbound,
+            task,
+            layout: Arc::clone(&layout),
+            resumes,
+            purse: purse.clone(),
+        };
+        // Under push-sum a model is published twice a round.
+        let kept = if purse.is_some() { 2 * machine.kept + 1 } else { machine.kept };
         let inbound = Arc::new(Semaphore::new(settings.max_inbound));
-        let args = ExchangeArgs { task, layout: Arc::new(layout), kept: machine.kept, inbound };
+        let args = ExchangeArgs { task, layout, kept, inbound, purse };
         let start: Start = Arc::new(move |supervisor| {
             let (args, mailbox) = (args.clone(), mailbox.clone());
             Box::pin(async move {
@@ -55,12 +73,21 @@ impl ExchangeHandle {
         (handle, start)
     }
 
-    /// Pulls the newest model of a peer, within `limit`. An offer below `least_age` is refused before it is pulled.
+    /// Pulls the newest model of a peer in a codec, within `limit`. An offer below `least_age` is refused before it is
+    /// pulled.
     ///
     /// # Errors
     /// Any [`PullFailure`].
-    pub async fn pull(&self, peer: PeerId, least_age: u64, limit: Duration) -> Result<Pulled, PullFailure> {
-        let order = PullOrder { least_age, ..self.order };
+    pub async fn pull(
+        &self,
+        peer: PeerId,
+        codec: Codec,
+        least_age: u64,
+        limit: Duration,
+    ) -> Result<Pulled, PullFailure> {
+        let bytes = encoded_len(codec, &self.layout);
+        let share = self.question(peer)?;
+        let order = PullOrder { task: self.task, codec, bytes, least_age, resumes: self.resumes, share };
         let work = async {
             // The semaphore is never closed; a permit that fails would mean that the node stops.
             let _permit = self.outbound.acquire().await.map_err(|_| PullFailure::Deadline)?;
@@ -69,14 +96,38 @@ impl ExchangeHandle {
         tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))
     }
 
-    /// Serves this model from now on.
-    pub fn publish(&self, publication: Publication) {
-        self.cast(ExchangeMsg::Publish(Box::new(publication)));
+    /// The question for mass that goes with a pull; none without a purse.
+    fn question(&self, holder: PeerId) -> Result<Option<Ask>, PullFailure> {
+        let Some(purse) = &self.purse else { return Ok(None) };
+        lock(purse).question(holder).map(Some).ok_or(PullFailure::Partners)
+    }
+
+    /// A mix begins: no mass leaves until the next publication. Answers the mass of the own model, 0 without a purse.
+    ///
+    /// # Errors
+    /// The room is being restarted.
+    pub async fn close(&self) -> Result<u64, RoomGone> {
+        match self.purse {
+            // Through the mailbox, behind a publication that may still wait there: it would open the purse again.
+            Some(_) => self.mailbox.ask(ExchangeMsg::Close).await,
+            None => Ok(0),
+        }
+    }
+
+    /// The mass of these models was mixed in; that of all others goes back.
+    pub fn settle(&self, mixed: &[(PeerId, Grant)]) {
+        self.purse.iter().for_each(|purse| lock(purse).settle(mixed));
+    }
+
+    /// Serves this model from now on. Several publications are one model in several codecs; the first is whole, for others
+    /// are made from it when someone asks.
+    pub fn publish(&self, publications: Vec<Publication>) {
+        self.cast(ExchangeMsg::Publish(publications));
     }
 
     /// A question from the network.
-    pub fn asked(&self, request: Request, reply: ReplyToken, permit: OwnedSemaphorePermit) {
-        self.cast(ExchangeMsg::Asked(request, reply, permit));
+    pub fn asked(&self, peer: PeerId, request: Request, reply: ReplyToken, permit: OwnedSemaphorePermit) {
+        self.cast(ExchangeMsg::Asked(peer, request, reply, permit));
     }
 
     /// A stream from the network.

@@ -17,12 +17,20 @@ pub enum PullFailure {
     /// The network failed.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// Mass was shared with too many peers already.
+    #[error("mass is shared with too many peers")]
+    Partners,
     /// Not in time.
     #[error("did not arrive before the deadline")]
     Deadline,
 }
 
 impl PullFailure {
+    /// Whether the offer was too old to be pulled.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, PullFailure::Pull(PullError::Stale { .. }))
+    }
+
     /// What to count against the holder; `None` when it is not to blame.
     pub fn fault(&self) -> Option<Fault> {
         match self {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::Publication;
+use peerlearn_protocols::exchange::{Publication, PullError, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::params::{Layout, TensorSpec};
-use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Response, blob};
+use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Refusal, Response, blob};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -38,12 +39,16 @@ struct Side {
     _supervisor: Supervisor,
 }
 
-async fn side(codec: Codec, max_inbound: usize) -> Side {
+async fn side(max_inbound: usize) -> Side {
+    side_with(max_inbound, None).await
+}
+
+async fn side_with(max_inbound: usize, purse: Option<Purse>) -> Side {
     let (sender, events) = mpsc::channel(64);
     let config = NetworkConfig { listen: vec!["/memory/0".to_owned()], mdns: false, ..NetworkConfig::default() };
     let (network, network_room) = NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap();
-    let settings = ExchangeSettings { codec, max_inbound };
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, network.clone());
+    let settings = ExchangeSettings { max_inbound, ..ExchangeSettings::default() };
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, purse, network.clone());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let bus = EventBus::new(network.local(), Clock::start());
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus).await.unwrap();
@@ -52,7 +57,7 @@ async fn side(codec: Codec, max_inbound: usize) -> Side {
 
 impl Side {
     fn publish(&self, blob: Vec<u8>) {
-        self.exchange.publish(Publication::new(Arc::new(blob), Codec::F32, 9, 3, 5));
+        self.exchange.publish(vec![Publication::new(Arc::new(blob), Codec::F32, 9, 3, 5)]);
     }
 
     async fn dial(&self, other: &Side) -> PeerId {
@@ -65,7 +70,7 @@ impl Side {
         while let Some(event) = self.events.recv().await {
             let permit = Arc::clone(&self.permits).acquire_owned().await.unwrap();
             match event {
-                NetworkEvent::Asked { request, reply, .. } => self.exchange.asked(request, reply, permit),
+                NetworkEvent::Asked { peer, request, reply } => self.exchange.asked(peer, request, reply, permit),
                 NetworkEvent::BulkAsked { request, writer, .. } => {
                     if let Some((request, writer)) = bulk(request, writer).await {
                         self.exchange.bulk_asked(request, writer, permit);
@@ -79,16 +84,16 @@ impl Side {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_arrives_in_the_codec_asked_for() {
-    let holder = side(Codec::F32, 4).await;
+    let holder = side(4).await;
     holder.publish(model());
     let mut served = Vec::new();
     for codec in Codec::ALL {
-        let puller = side(codec, 4).await;
+        let puller = side(4).await;
         served.push((codec, puller.dial(&holder).await, puller));
     }
     tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
     for (codec, peer, puller) in served {
-        let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+        let pulled = puller.exchange.pull(peer, codec, 0, LONG).await.unwrap();
         assert_eq!((pulled.offer.age, pulled.offer.round, pulled.offer.samples, pulled.offer.codec), (9, 3, 5, codec));
         let layout = layout();
         let parsed = blob::Blob::parse(&pulled.blob, &layout).unwrap();
@@ -100,8 +105,55 @@ async fn a_model_arrives_in_the_codec_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn beside_a_partial_model_the_whole_one_is_served() {
+    let (holder, puller) = (side(4).await, side(4).await);
+    let (whole, partial) = (Codec::Int8, Codec::Fragment(4));
+    let encoded = |codec| {
+        let blob = blob::Blob::parse(&model(), &layout()).unwrap().transcode(codec).unwrap();
+        Publication::new(Arc::new(blob), codec, 9, 3, 5)
+    };
+    let native = encoded(partial);
+    let root = native.offer.root;
+    holder.exchange.publish(vec![encoded(whole), native]);
+    let peer = puller.dial(&holder).await;
+    tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
+    for codec in [whole, partial, Codec::F32, Codec::TopK(10), Codec::Fragment(2)] {
+        let pulled = puller.exchange.pull(peer, codec, 0, LONG).await.unwrap();
+        assert_eq!(pulled.offer.codec, codec);
+        assert_eq!(pulled.offer.root == root, codec == partial, "the own fragment is not made anew");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mass_travels_with_a_model_unless_a_mix_is_under_way() {
+    let purse = || Some(Purse::new(1, 7));
+    let (holder, puller, stranger) = (side_with(4, purse()).await, side_with(4, purse()).await, side(4).await);
+    holder.publish(model());
+    stranger.publish(model());
+    let (rich, poor) = (puller.dial(&holder).await, puller.dial(&stranger).await);
+    let held = holder.exchange.clone();
+    tokio::spawn(holder.serve(async |request, writer| Some((request, writer))));
+    tokio::spawn(stranger.serve(async |request, writer| Some((request, writer))));
+    let grant = puller.exchange.pull(rich, Codec::F32, 0, LONG).await.unwrap().grant.unwrap();
+    assert_eq!((grant.mass, held.close().await.unwrap()), (UNIT / 2, UNIT / 2));
+    assert_eq!(puller.exchange.close().await.unwrap(), UNIT, "not taken yet");
+    puller.exchange.settle(&[(rich, grant)]);
+    assert_eq!(puller.exchange.close().await.unwrap(), UNIT + UNIT / 2);
+    for (peer, refusal) in [(rich, Refusal::Busy), (poor, Refusal::NoMass)] {
+        let failure = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap_err();
+        assert!(
+            matches!(failure, PullFailure::Pull(PullError::Refused { reason, .. }) if reason == refusal),
+            "{failure}"
+        );
+    }
+    held.publish(vec![Publication::new(Arc::new(model()), Codec::F32, 9, 4, 5)]);
+    let grant = puller.exchange.pull(rich, Codec::F32, 0, LONG).await.unwrap().grant.unwrap();
+    assert_eq!(grant.mass, UNIT / 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
-    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, holder) = (side(4).await, side(4).await);
     holder.publish(model());
     let peer = puller.dial(&holder).await;
     let (asked, mut requests) = mpsc::channel(8);
@@ -115,7 +167,7 @@ async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
         writer.write(&model()[..2 * CHUNK_BYTES + 1000]).await.unwrap();
         None
     }));
-    let pulled = puller.exchange.pull(peer, 0, LONG).await.unwrap();
+    let pulled = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap();
     assert!(pulled.blob == model());
     assert_eq!(requests.recv().await, Some((0, 4)));
     assert_eq!(requests.recv().await, Some((2, 2)));
@@ -123,7 +175,7 @@ async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_that_is_not_what_was_offered_ends_the_pull() {
-    let (puller, holder) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, holder) = (side(4).await, side(4).await);
     holder.publish(model());
     let peer = puller.dial(&holder).await;
     tokio::spawn(holder.serve(async |_, mut writer| {
@@ -133,19 +185,19 @@ async fn a_chunk_that_is_not_what_was_offered_ends_the_pull() {
         let _ = writer.write(&damaged).await;
         None
     }));
-    let failure = puller.exchange.pull(peer, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(peer, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure.fault(), Some(peerlearn_protocols::score::Fault::WrongHash), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_of_nothing_a_full_one_and_a_silent_one_are_not_to_blame_but_for_silence() {
-    let (puller, empty) = (side(Codec::F32, 4).await, side(Codec::F32, 4).await);
+    let (puller, empty) = (side(4).await, side(4).await);
     let nothing = puller.dial(&empty).await;
     tokio::spawn(empty.serve(async |request, writer| Some((request, writer))));
-    let failure = puller.exchange.pull(nothing, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(nothing, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure.fault(), None, "{failure}");
 
-    let full = side(Codec::F32, 1).await;
+    let full = side(1).await;
     full.publish(model());
     let busy = puller.dial(&full).await;
     let (kept, mut keeping) = mpsc::channel(8);
@@ -157,15 +209,15 @@ async fn a_holder_of_nothing_a_full_one_and_a_silent_one_are_not_to_blame_but_fo
         None
     }));
     kept.send(()).await.unwrap();
-    let failure = puller.exchange.pull(busy, 0, LONG).await.unwrap_err();
+    let failure = puller.exchange.pull(busy, Codec::F32, 0, LONG).await.unwrap_err();
     assert_eq!(failure, PullFailure::Request(crate::network::RequestError::Busy));
-    assert!(puller.exchange.pull(busy, 0, LONG).await.is_ok());
-    let stale = puller.exchange.pull(busy, 10, LONG).await.unwrap_err();
+    assert!(puller.exchange.pull(busy, Codec::F32, 0, LONG).await.is_ok());
+    let stale = puller.exchange.pull(busy, Codec::F32, 10, LONG).await.unwrap_err();
     assert_eq!(stale.fault(), None, "an old offer is refused before it is pulled: {stale}");
 
-    let silent = side(Codec::F32, 4).await;
+    let silent = side(4).await;
     let quiet = puller.dial(&silent).await;
-    let failure = puller.exchange.pull(quiet, 0, Duration::from_millis(50)).await.unwrap_err();
+    let failure = puller.exchange.pull(quiet, Codec::F32, 0, Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(failure, PullFailure::Deadline);
     drop(silent);
 }
@@ -175,7 +227,7 @@ fn an_offer_that_fits_nothing_is_refused_before_bytes_flow() {
     use peerlearn_protocols::exchange::{Pull, PullOrder, Step};
     let layout = layout();
     let bytes = blob::encoded_len(Codec::Int8, &layout);
-    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3 };
+    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3, share: None };
     let publication = Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1);
     let hashes = Manifest::of(&publication.blob).hashes().to_vec();
     let (mut pull, _) = Pull::new(order);

@@ -52,12 +52,12 @@ impl LearnerHandle {
         self.ask(|reply| Order::Train(round, reply)).await
     }
 
-    /// Mixes models into the own one.
+    /// Mixes models into the own one, which has this mass under push-sum.
     ///
     /// # Errors
     /// Any [`LearnerError`]; what is wrong with a model of another peer is in the answer instead.
-    pub async fn mix(&self, models: Vec<Pulled>) -> Result<Mixed, LearnerError> {
-        self.ask(|reply| Order::Mix(models, reply)).await
+    pub async fn mix(&self, models: Vec<Pulled>, mass: u64) -> Result<Mixed, LearnerError> {
+        self.ask(|reply| Order::Mix(models, mass, reply)).await
     }
 
     /// Encodes the model as it is now: after training, before the next mix.

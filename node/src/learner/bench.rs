@@ -4,16 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
-use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::drift::{ControlVariate, OuterNesterov};
+use peerlearn_protocols::codec::{Codec, Encoder};
+use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::mixing::{Candidate, Meta, Own, mix};
+use peerlearn_protocols::mixing::push_sum::Grant;
+use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::blob::{self, Blob, BlobError};
 
 use super::{Evaluation, LearnError, Learner, LearnerConfig, TrainPlan, TrainReport};
 use crate::data::Dataset;
+
+/// Most rows on which models of others are tried: losses of 128 rows tell models apart that differ by a few points, and
+/// cost less than a round of training.
+const MOST_JUDGES: usize = 128;
 
 /// What a learner learns from and is measured on.
 #[derive(Debug, Clone)]
@@ -44,6 +49,10 @@ pub struct Pulled {
     pub age: u64,
     /// Its rows, as claimed.
     pub samples: u32,
+    /// Weight that the own communication graph gives it; 0 without a graph.
+    pub link: f32,
+    /// Mass handed over with it, under push-sum.
+    pub grant: Option<Grant>,
     /// The encoded model.
     pub blob: Arc<Vec<u8>>,
 }
@@ -105,6 +114,8 @@ pub(super) struct Workbench {
     learner: Box<dyn Learner>,
     layout: Layout,
     data: LearnerData,
+    /// Own rows on which models of others are tried, for rules that ask for it.
+    judges: Option<Dataset>,
     config: LearnerConfig,
     /// The parameters after the last mix or restore; what a checkpoint keeps and what a new learner starts from.
     good: Vec<f32>,
@@ -115,6 +126,7 @@ pub(super) struct Workbench {
     distance: f32,
     variate: ControlVariate,
     outer: Option<OuterNesterov>,
+    encoder: Encoder,
 }
 
 impl Workbench {
@@ -125,10 +137,13 @@ impl Workbench {
         start: &Snapshot,
     ) -> Result<Self, LearnError> {
         let layout = learner.layout().clone();
+        let encoding = &config.encoding;
         let mut bench = Self {
             good: Vec::new(),
             variate: ControlVariate::new(config.training.control_variate, layout.len()),
             outer: None,
+            encoder: Encoder::new(encoding.codec, encoding.rounding, encoding.seed, &start.params),
+            judges: config.mixing.rule.needs_losses().then(|| judges(&data)),
             learner,
             layout,
             data,
@@ -169,32 +184,32 @@ impl Workbench {
             proximal: training.proximal,
             seed: training.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         };
+        let rate = plan.learning_rate / (1.0 - plan.momentum);
+        let start = (training.reference_steps > 0).then(|| read(&*self.learner, &self.layout));
         let report = self.learner.train(&self.data.train, &plan)?;
+        let stretch = start.map_or(Ok(1.0), |start| self.normalise(&start, report.steps))?;
         self.age = self.age.saturating_add(report.samples);
         self.schedule = self.schedule.saturating_add(1);
-        self.distance += plan.learning_rate * report.steps as f32 / (1.0 - plan.momentum);
+        self.distance += rate * report.steps as f32 * stretch;
         Ok(Trained { report, wall: wall.elapsed(), cpu: cpu.elapsed() })
     }
 
-    pub fn mix(&mut self, models: &[Pulled]) -> Result<Mixed, LearnError> {
-        let layout = &self.layout;
-        let mut faults = Vec::new();
-        let mut candidates = Vec::with_capacity(models.len());
-        for pulled in models {
-            match Blob::parse(&pulled.blob, layout) {
-                Ok(model) => candidates.push(Candidate {
-                    peer: pulled.peer,
-                    meta: Meta { age: pulled.age, samples: pulled.samples },
-                    model,
-                }),
-                Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
-                Err(_) => faults.push((pulled.peer, Fault::WrongShape)),
-            }
-        }
+    /// Scales what training changed to the steps that every round counts as; answers the factor.
+    fn normalise(&mut self, start: &[f32], steps: u32) -> Result<f32, LearnError> {
+        let (reference, momentum) = (self.config.training.reference_steps, self.config.training.momentum);
+        let mut params = read(&*self.learner, &self.layout);
+        drift::normalise(&mut params, start, steps, reference, momentum);
+        self.learner.write(&params)?;
+        Ok(drift::stretch(steps, reference, momentum) as f32)
+    }
+
+    /// Mixes models into the own one, which has this mass; the mass matters under push-sum only.
+    pub fn mix(&mut self, models: &[Pulled], mass: u64) -> Result<Mixed, LearnError> {
+        let layout = self.layout.clone();
+        let (candidates, faults) = parse(models, &layout);
         self.learner.read(&mut self.good);
         let local = self.variate.correction().map(|_| self.good.clone());
-        let meta = Meta { age: self.age, samples: self.samples() };
-        let outcome = mix(&self.config.mixing.rule, Own { params: &mut self.good, meta }, &candidates);
+        let outcome = self.carry_out(&candidates, mass);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -205,6 +220,18 @@ impl Workbench {
         }
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
         Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+    }
+
+    /// Mixes into `good`. Trying models writes them into the learner, so whoever calls this writes `good` back.
+    fn carry_out(&mut self, candidates: &[Candidate<'_>], mass: u64) -> MixOutcome {
+        let meta = Meta { mass, ..Meta::new(self.age, self.samples()) };
+        let own = Own { params: &mut self.good, meta, round: self.schedule };
+        let (learner, judges) = (&mut self.learner, &self.judges);
+        mix_judged(&self.config.mixing.rule, own, candidates, &mut |params| {
+            let tried = judges.as_ref().map(|rows| learner.write(params).and_then(|()| learner.evaluate(rows)));
+            // A loss that cannot be had is the worst of all; the mixing rule takes it so.
+            tried.and_then(Result::ok).map_or(f32::NAN, |evaluation| evaluation.loss)
+        })
     }
 
     /// Learns from what the mix changed. A mix of nobody is no observation of drift, and an outer step on the own model
@@ -219,11 +246,13 @@ impl Workbench {
         }
     }
 
-    /// Encodes the model as it is now: after training, before the next mix.
-    pub fn encode(&self, codec: Codec) -> Result<Encoded, LearnError> {
-        let mut params = vec![0.0; self.layout.len()];
-        self.learner.read(&mut params);
-        let blob = blob::encode(codec, &self.layout, &params)?;
+    /// Encodes the model as it is now: after training, before the next mix. In the configured codec it counts as sent.
+    pub fn encode(&mut self, codec: Codec) -> Result<Encoded, LearnError> {
+        let params = read(&*self.learner, &self.layout);
+        let blob = match codec == self.encoder.codec() {
+            true => self.encoder.encode(&self.layout, &params)?,
+            false => blob::encode(codec, &self.layout, &params)?,
+        };
         let norm = params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
     }
@@ -259,4 +288,34 @@ impl Workbench {
     fn samples(&self) -> u32 {
         u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// The models among what was pulled, and whose are none.
+fn parse<'a>(models: &'a [Pulled], layout: &'a Layout) -> (Vec<Candidate<'a>>, Vec<(PeerId, Fault)>) {
+    let (mut candidates, mut faults) = (Vec::with_capacity(models.len()), Vec::new());
+    for pulled in models {
+        let mass = pulled.grant.map_or(0, |grant| grant.mass);
+        let meta = Meta { link: pulled.link, mass, ..Meta::new(pulled.age, pulled.samples) };
+        match Blob::parse(&pulled.blob, layout) {
+            Ok(model) => candidates.push(Candidate { peer: pulled.peer, meta, model }),
+            Err(BlobError::NotFinite) => faults.push((pulled.peer, Fault::NotFinite)),
+            Err(_) => faults.push((pulled.peer, Fault::WrongShape)),
+        }
+    }
+    (candidates, faults)
+}
+
+fn read(learner: &dyn Learner, layout: &Layout) -> Vec<f32> {
+    let mut params = vec![0.0; layout.len()];
+    learner.read(&mut params);
+    params
+}
+
+/// A small fixed choice of own rows: of those kept apart, or else of those trained on, spread evenly because rows may be
+/// sorted by class.
+fn judges(data: &LearnerData) -> Dataset {
+    let apart = data.validation.as_ref().filter(|rows| !rows.is_empty());
+    let rows = apart.unwrap_or(&data.train);
+    let count = rows.len().min(MOST_JUDGES);
+    rows.select(&(0..count).map(|index| index * rows.len() / count).collect::<Vec<_>>())
 }

@@ -1,5 +1,6 @@
 //! Settings of the learner.
 
+use peerlearn_protocols::codec::{Codec, Rounding};
 use peerlearn_protocols::mixing::Rule;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,25 @@ pub struct LearnerConfig {
     pub training: TrainingConfig,
     /// How to mix.
     pub mixing: MixingConfig,
+    /// How to encode.
+    pub encoding: EncodingConfig,
+}
+
+/// How the own models are encoded; put together from the sections `exchange` and `training`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodingConfig {
+    /// The codec with a memory: rounding and fragments from one seed, and what was last sent.
+    pub codec: Codec,
+    /// How the int8 family rounds.
+    pub rounding: Rounding,
+    /// Seeds rounding and fragments. Different for every peer, or errors would not cancel and fragments would repeat.
+    pub seed: u64,
+}
+
+impl Default for EncodingConfig {
+    fn default() -> Self {
+        Self { codec: Codec::Int8, rounding: Rounding::Nearest, seed: 0 }
+    }
 }
 
 /// How to train: section `training`.
@@ -38,6 +58,10 @@ pub struct TrainingConfig {
     pub proximal: f32,
     /// Damping of the control variate, lambda; 0 switches it off.
     pub control_variate: f32,
+    /// Steps that every round counts as, whatever this peer takes: its change is scaled by a(this) / a(steps), so that a
+    /// fast peer does not pull the network to its data (FedNova, Wang et al. 2020, equation 9). All peers set it alike; 0
+    /// is off.
+    pub reference_steps: u32,
     /// Seeds the order of rows, together with the round.
     pub seed: u64,
 }
@@ -54,6 +78,7 @@ impl Default for TrainingConfig {
             momentum: 0.8,
             proximal: 0.0,
             control_variate: 0.05,
+            reference_steps: 0,
             seed: 0,
         }
     }
@@ -63,7 +88,8 @@ impl Default for TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixingConfig {
-    /// The mixing rule.
+    /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node takes the one-sided form: it moves half way
+    /// to one peer, which does not move; the mean is kept in expectation only.
     pub rule: Rule,
     /// The outer step.
     pub outer: OuterConfig,
@@ -128,7 +154,9 @@ impl TrainingConfig {
         )?;
         SettingError::check(at_least_0(self.proximal), "training.proximal", self.proximal, "0 or a number above 0")?;
         let lambda = self.control_variate;
-        SettingError::check((0.0..=1.0).contains(&lambda), "training.control_variate", lambda, "from 0 to 1")
+        SettingError::check((0.0..=1.0).contains(&lambda), "training.control_variate", lambda, "from 0 to 1")?;
+        let reference = self.reference_steps;
+        SettingError::check(reference <= 1_000_000, "training.reference_steps", reference, "at most 1000000")
     }
 }
 

@@ -172,7 +172,7 @@ fn bench(config: LearnerConfig) -> bench::Workbench {
 
 fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {
     let blob = blob::encode(Codec::F32, &linear_layout(), params).unwrap();
-    Pulled { peer: PeerId([name; 32]), age, samples: 10, blob: Arc::new(blob) }
+    Pulled { peer: PeerId([name; 32]), age, samples: 10, link: 0.0, grant: None, blob: Arc::new(blob) }
 }
 
 #[test]
@@ -191,13 +191,13 @@ fn a_newcomer_takes_over_the_step_size_with_the_model() {
     let old = 1_000_000;
     // Models of zeros, so that only the step size differs.
     let mixed =
-        newcomer.mix(&[pulled(1, old, &[0.0; 9]), pulled(2, old, &[0.0; 9]), pulled(3, old, &[0.0; 9])]).unwrap();
+        newcomer.mix(&[pulled(1, old, &[0.0; 9]), pulled(2, old, &[0.0; 9]), pulled(3, old, &[0.0; 9])], 0).unwrap();
     assert!(mixed.was_behind);
     let second = steps_of(&mut newcomer);
     assert!(second < first / 2.0, "{second} after the takeover, {first} of a beginner");
     // One that claims to be old leads nobody: the median decides.
     let mut misled = bench(LearnerConfig::default());
-    assert!(!misled.mix(&[pulled(1, old, &[0.0; 9])]).unwrap().was_behind);
+    assert!(!misled.mix(&[pulled(1, old, &[0.0; 9])], 0).unwrap().was_behind);
     assert!((steps_of(&mut misled) - first).abs() < first / 100.0);
 }
 
@@ -208,7 +208,7 @@ fn a_mix_is_the_mean_and_moves_the_control_variate() {
     bench.train(1).unwrap();
     let trained = bench.snapshot();
     assert_eq!(trained.params, start().params, "a snapshot is of the last mix, not of a model in training");
-    let mixed = bench.mix(&[pulled(1, 700, &[3.0; 9]), pulled(2, 700, &[6.0; 9])]).unwrap();
+    let mixed = bench.mix(&[pulled(1, 700, &[3.0; 9]), pulled(2, 700, &[6.0; 9])], 0).unwrap();
     assert_eq!(mixed.mixed.len(), 2);
     let after = bench.snapshot();
     let correction = after.correction.unwrap();
@@ -221,6 +221,44 @@ fn a_mix_is_the_mean_and_moves_the_control_variate() {
 }
 
 #[test]
+fn a_change_is_scaled_to_the_reference_steps() {
+    let change_of = |reference_steps| {
+        let mut config = LearnerConfig::default();
+        config.training.reference_steps = reference_steps;
+        let mut bench = bench(config);
+        bench.train(1).unwrap();
+        let mut after = vec![0.0; 9];
+        let encoded = bench.encode(Codec::F32).unwrap();
+        blob::Blob::parse(&encoded.blob, &linear_layout()).unwrap().read(0, &mut after);
+        after
+    };
+    let TrainingConfig { steps, momentum, .. } = TrainingConfig::default();
+    let factor = peerlearn_protocols::drift::stretch(steps, 10, momentum) as f32;
+    assert!(factor < 0.6, "{factor}");
+    for (plain, scaled) in change_of(0).iter().zip(change_of(10)) {
+        assert!((scaled - factor * plain).abs() < 1e-5, "{scaled} of {plain}");
+    }
+}
+
+#[test]
+fn the_configured_codec_is_encoded_with_a_memory_that_differs_from_peer_to_peer() {
+    let blobs_of = |peer: u8, codec: &str| {
+        let mut config = crate::config::NodeConfig::default();
+        config.exchange.codec = codec.parse().unwrap();
+        config.exchange.rounding = peerlearn_protocols::codec::Rounding::Stochastic;
+        let codec = config.exchange.codec;
+        let mut bench = bench(config.learner(&PeerId([peer; 32])));
+        bench.train(1).unwrap();
+        [codec, codec.whole()].map(|codec| bench.encode(codec).unwrap().blob)
+    };
+    for codec in ["fragment:3", "int8"] {
+        assert_eq!(blobs_of(1, codec), blobs_of(1, codec), "two runs agree");
+        assert_ne!(blobs_of(1, codec)[0], blobs_of(2, codec)[0], "{codec}");
+    }
+    assert_eq!(blobs_of(1, "fragment:3")[1], blobs_of(2, "fragment:3")[1], "the whole model");
+}
+
+#[test]
 fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
     let mut bench = bench(LearnerConfig::default());
     let mut infinite = (*pulled(1, 0, &[0.0; 9]).blob).clone();
@@ -228,7 +266,7 @@ fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
     infinite[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     let broken = |name, blob| Pulled { blob: Arc::new(blob), ..pulled(name, 0, &[0.0; 9]) };
     let models = [broken(1, infinite), broken(2, vec![1, 2, 3]), pulled(3, 0, &[2.0; 9])];
-    let mixed = bench.mix(&models).unwrap();
+    let mixed = bench.mix(&models, 0).unwrap();
     assert_eq!(mixed.faults, [(PeerId([1; 32]), Fault::NotFinite), (PeerId([2; 32]), Fault::WrongShape)]);
     assert_eq!(bench.snapshot().params, [1.0; 9]);
 }
@@ -237,10 +275,10 @@ fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
 fn one_who_was_away_takes_over_and_forgets_its_drift() {
     let mut bench = bench(LearnerConfig::default());
     bench.train(1).unwrap();
-    bench.mix(&[pulled(1, 640, &[1.0; 9])]).unwrap();
+    bench.mix(&[pulled(1, 640, &[1.0; 9])], 0).unwrap();
     assert!(bench.snapshot().correction.unwrap().iter().any(|c| *c != 0.0));
     let models: Vec<Pulled> = (1..5).map(|name| pulled(name, 1_000_000, &[1.0; 9])).collect();
-    let mixed = bench.mix(&models).unwrap();
+    let mixed = bench.mix(&models, 0).unwrap();
     assert!(mixed.was_behind);
     assert!(mixed.age > 500_000, "it is not behind any more: {}", mixed.age);
     assert!(bench.snapshot().correction.unwrap().iter().all(|c| *c == 0.0));
@@ -253,7 +291,7 @@ fn snapshots_bring_everything_back() {
     let mut first = bench(config.clone());
     for round in 1..4 {
         first.train(round).unwrap();
-        first.mix(&[pulled(1, 640 * round, &[1.0; 9])]).unwrap();
+        first.mix(&[pulled(1, 640 * round, &[1.0; 9])], 0).unwrap();
     }
     let snapshot = first.snapshot();
     let mut second = bench(config);
@@ -261,9 +299,29 @@ fn snapshots_bring_everything_back() {
     assert_eq!(second.snapshot(), snapshot);
     for bench in [&mut first, &mut second] {
         bench.train(4).unwrap();
-        bench.mix(&[pulled(2, 2560, &[0.5; 9])]).unwrap();
+        bench.mix(&[pulled(2, 2560, &[0.5; 9])], 0).unwrap();
     }
     assert_eq!(first.snapshot(), second.snapshot(), "both go on alike, bit by bit");
+}
+
+#[test]
+fn a_rule_that_tries_models_takes_the_good_and_leaves_the_learner_with_the_mix() {
+    let mut teacher = seeded(&ModelFamily::Linear, &[2], 3);
+    teacher.train(&clouds(60, 1), &plan(200)).unwrap();
+    let good = params(&*teacher);
+    let bad: Vec<f32> = good.iter().map(|value| -value).collect();
+    for rows in [data(), LearnerData { validation: None, ..data() }] {
+        let mut config = LearnerConfig::default();
+        config.mixing.rule = "ubar:1".parse().unwrap();
+        let mut bench = bench::Workbench::new(linear_factory()().unwrap(), rows, config, &start()).unwrap();
+        let mixed = bench.mix(&[pulled(1, 0, &good), pulled(2, 0, &bad)], 0).unwrap();
+        assert_eq!(mixed.mixed, [PeerId([1; 32])], "{mixed:?}");
+        let encoded = bench.encode(Codec::F32).unwrap();
+        let mut after = vec![0.0; 9];
+        blob::Blob::parse(&encoded.blob, &linear_layout()).unwrap().read(0, &mut after);
+        assert_eq!(after, bench.snapshot().params, "not a model that was only tried");
+        assert_eq!(after, good.iter().map(|value| value / 2.0).collect::<Vec<_>>());
+    }
 }
 
 /// A model that panics once it is told to.
@@ -304,7 +362,7 @@ async fn a_panicking_model_is_reported_and_built_anew_from_the_last_mix() {
     let rooms = vec![("learner", room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), clock, events).await.unwrap();
     learner.train(1).await.unwrap();
-    learner.mix(vec![pulled(1, 640, &[4.0; 9])]).await.unwrap();
+    learner.mix(vec![pulled(1, 640, &[4.0; 9])], 0).await.unwrap();
     let good = learner.snapshot().await.unwrap();
     fuse.store(true, Ordering::SeqCst);
     let error = learner.train(2).await.unwrap_err();

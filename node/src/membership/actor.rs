@@ -33,8 +33,8 @@ pub(super) enum MembershipMsg {
     Fault(PeerId, Fault),
     /// Count this model.
     Mixed(PeerId),
-    /// Answer with drawn peers.
-    Draw(usize, Vec<PeerId>, RpcReplyPort<Vec<PeerId>>),
+    /// Answer with drawn peers and the weights of their links.
+    Draw(usize, Vec<PeerId>, RpcReplyPort<Vec<(PeerId, f32)>>),
     /// Answer with everyone known.
     Report(RpcReplyPort<(Vec<PeerReport>, u64)>),
     /// The machine's timer is due.
@@ -148,7 +148,7 @@ impl MembershipState {
             return verdict.judge(Verdict::Ignore);
         }
         let mut outputs = Vec::new();
-        self.machine.handle(now, Input::Announced { author, announcement }, &mut outputs);
+        self.machine.handle(now, Input::Announced { author, via: verdict.via(), announcement }, &mut outputs);
         self.carry_out(outputs, Some(verdict));
     }
 
@@ -203,12 +203,12 @@ impl MembershipState {
         }
     }
 
-    fn on_draw(&mut self, count: usize, tried: &[PeerId], reply: RpcReplyPort<Vec<PeerId>>) {
+    fn on_draw(&mut self, count: usize, tried: &[PeerId], reply: RpcReplyPort<Vec<(PeerId, f32)>>) {
         let mut outputs = Vec::new();
         let drawn = self.machine.draw(self.clock.now(), count, tried, &mut outputs);
         self.carry_out(outputs, None);
         // Whoever asked may have stopped waiting.
-        let _ = reply.send(drawn);
+        let _ = reply.send(self.machine.links(&drawn));
     }
 
     fn on_report(&self, reply: RpcReplyPort<(Vec<PeerReport>, u64)>) {

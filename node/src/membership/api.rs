@@ -119,11 +119,12 @@ impl MembershipHandle {
         self.cast(MembershipMsg::Fact(Input::Published { round, samples, offer, sketch }, None));
     }
 
-    /// Draws up to `count` peers at random, without those in `tried`; dials those not connected.
+    /// Draws up to `count` peers, without those in `tried`, each with the weight that the communication graph gives it (0
+    /// without a graph); dials those not connected.
     ///
     /// # Errors
     /// The room is being restarted.
-    pub async fn draw(&self, count: usize, tried: Vec<PeerId>) -> Result<Vec<PeerId>, RoomGone> {
+    pub async fn draw(&self, count: usize, tried: Vec<PeerId>) -> Result<Vec<(PeerId, f32)>, RoomGone> {
         self.mailbox.ask(|reply| MembershipMsg::Draw(count, tried, reply)).await
     }
 

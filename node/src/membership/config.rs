@@ -1,9 +1,12 @@
 //! Settings of membership: section `membership`.
 
+use std::io::Read;
 use std::time::Duration;
 
 use peerlearn_protocols::membership::MembershipConfig;
+use peerlearn_protocols::sampling::{ParseEdgesError, Sampling, Topology};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::config::{SettingError, duration};
 
@@ -18,6 +21,28 @@ pub struct MembershipSettings {
     pub announce_every: Duration,
     /// Connections below which known peers are dialled without being drawn.
     pub min_connections: usize,
+    /// Who is drawn: `uniform` (all alike, Epidemic Learning), `guarded` (all origins alike, so that keys alone win
+    /// nothing; peers on local addresses alike), or the neighbours in a graph over the ranks of all known ids.
+    pub sampling: Topology,
+}
+
+/// Largest file of edges read: a million edges of two ranks up to a million.
+const MAX_EDGES_BYTES: u64 = 16 << 20;
+
+/// Why the graph of `membership.sampling` cannot be had.
+#[derive(Debug, Error)]
+pub enum SamplingError {
+    /// The file cannot be read.
+    #[error("membership.sampling: cannot read the edges in {path}: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is no list of edges.
+    #[error("membership.sampling: {0}")]
+    Edges(#[from] ParseEdgesError),
 }
 
 impl Default for MembershipSettings {
@@ -27,6 +52,7 @@ impl Default for MembershipSettings {
             max_peers: machine.max_peers,
             announce_every: machine.announce_every,
             min_connections: machine.min_connections,
+            sampling: Topology::default(),
         }
     }
 }
@@ -50,7 +76,15 @@ impl MembershipSettings {
         SettingError::check(least <= 64, "membership.min_connections", least, "at most 64")
     }
 
-    /// What the machine is told.
+    /// How peers are drawn; reads the file of edges if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large, or has a line that is no edge.
+    pub fn sampling(&self) -> Result<Sampling, SamplingError> {
+        self.sampling.clone().resolve(read_edges)
+    }
+
+    /// What the machine is told, but for [`MembershipSettings::sampling`].
     pub fn machine(&self) -> MembershipConfig {
         MembershipConfig {
             max_peers: self.max_peers,
@@ -58,5 +92,17 @@ impl MembershipSettings {
             min_connections: self.min_connections,
             ..MembershipConfig::default()
         }
+    }
+}
+
+fn read_edges(path: &str) -> Result<String, SamplingError> {
+    let failed = |reason: String| SamplingError::Read { path: path.to_owned(), reason };
+    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut text = String::new();
+    // One byte more than allowed is read, so that a file that grows meanwhile is noticed too.
+    let read = file.take(MAX_EDGES_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    match read as u64 > MAX_EDGES_BYTES {
+        true => Err(failed(format!("it is larger than {MAX_EDGES_BYTES} bytes"))),
+        false => Ok(text),
     }
 }

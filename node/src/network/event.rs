@@ -9,6 +9,7 @@ use peerlearn_protocols::wire::{Announcement, BulkRequest, Request, Response, Wi
 use tokio::sync::mpsc;
 
 use super::bulk::BulkWriter;
+use super::ids::from_libp2p;
 use super::swarm::Command;
 
 /// What happened on the network.
@@ -99,6 +100,11 @@ pub struct VerdictToken {
 }
 
 impl VerdictToken {
+    /// Who passed the announcement on; the author itself, if it did.
+    pub fn via(&self) -> Option<PeerId> {
+        from_libp2p(&self.source)
+    }
+
     /// Says whether to pass the announcement on. When the network is too busy to listen, it is not passed on.
     pub fn judge(self, verdict: Verdict) {
         let command = Command::Judge { message: self.message, source: self.source, verdict };

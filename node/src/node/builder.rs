@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
-use peerlearn_protocols::membership::Contact;
+use peerlearn_protocols::exchange::Purse;
+use peerlearn_protocols::membership::{Contact, MembershipConfig};
+use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::task::Task;
 use peerlearn_protocols::wire::Address;
@@ -17,10 +19,10 @@ use crate::data::{DataError, Dataset, Loaded, load};
 use crate::event::{EventBus, NodeEvent};
 use crate::exchange::ExchangeHandle;
 use crate::learner::{LearnError, LearnerData, LearnerFactory, LearnerHandle, Snapshot, build, initial_weights};
-use crate::membership::MembershipHandle;
+use crate::membership::{MembershipHandle, SamplingError};
 use crate::network::{NetworkError, NetworkHandle, keypair_peer};
 use crate::registry::{BookEntry, Checkpoint, Home, RegistryError, RegistryHandle};
-use crate::round::{Rooms, RoundHandle, RoundSettings};
+use crate::round::{Rooms, RoundHandle, RoundSettings, RoundStart};
 use crate::supervisor::{RestartPolicy, Start, Supervisor};
 use crate::ticket::{TicketError, contact_of};
 
@@ -45,6 +47,9 @@ pub enum NodeError {
     /// Something is wrong with the network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The communication graph cannot be had.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
     /// A contact is neither a multiaddress nor a ticket.
     #[error("network.contacts: {source}")]
     Contact {
@@ -159,6 +164,7 @@ type Kept = (Option<RegistryHandle>, Option<Checkpoint>, Vec<BookEntry>, u32, Ve
 
 impl Assembly {
     async fn spawn(self) -> Result<Node, NodeError> {
+        let sampling = self.config.membership.sampling()?;
         let clock = Clock::start();
         let (network_events, inbox) = mpsc::channel(NETWORK_EVENTS);
         let task_id = self.task.id();
@@ -175,12 +181,13 @@ impl Assembly {
         let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
         let start = checkpoint.map_or_else(|| self.fresh(), |checkpoint| checkpoint.snapshot);
         let age = start.age;
+        let learning = self.config.learner(&network.local());
         let (learner, learner_room) =
-            LearnerHandle::new(Arc::clone(&self.factory), self.learner_data(), self.config.learner(), start);
+            LearnerHandle::new(Arc::clone(&self.factory), self.learner_data(), learning, start);
         let (membership, membership_room) = MembershipHandle::new(
             task_id,
             starts,
-            self.config.membership.machine(),
+            MembershipConfig { sampling, ..self.config.membership.machine() },
             contacts,
             network.clone(),
             clock,
@@ -188,8 +195,9 @@ impl Assembly {
         );
         let fan_out = self.config.round.fan_out;
         let layout = self.task.layout.clone();
+        let purse = (self.config.mixing.rule == Rule::PushSum).then(|| Purse::new(fan_out, starts));
         let (exchange, exchange_room) =
-            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, network.clone());
+            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, network.clone());
         let handles = Rooms {
             learner: learner.clone(),
             membership: membership.clone(),
@@ -202,11 +210,14 @@ impl Assembly {
         let samples = self.data.train.len();
         let (round_handle, round_room) = RoundHandle::new(
             self.round_settings(),
-            self.config.exchange.codec,
-            u32::try_from(samples).unwrap_or(u32::MAX),
-            round,
-            age,
-            has_contacts,
+            RoundStart {
+                codec: self.config.exchange.codec,
+                rule: self.config.mixing.rule,
+                samples: u32::try_from(samples).unwrap_or(u32::MAX),
+                round,
+                age,
+                has_contacts,
+            },
             handles,
         );
         rooms.extend([

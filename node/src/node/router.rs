@@ -57,7 +57,7 @@ pub(super) async fn route(
             NetworkEvent::Announced { author, announcement, verdict } => {
                 membership.announced(author, *announcement, verdict, permit);
             }
-            NetworkEvent::Asked { request, reply, .. } => exchange.asked(request, reply, permit),
+            NetworkEvent::Asked { peer, request, reply } => exchange.asked(peer, request, reply, permit),
             NetworkEvent::BulkAsked { request, writer, .. } => exchange.bulk_asked(request, writer, permit),
             NetworkEvent::Misbehaved { peer, fault } => membership.fault(peer, fault),
         }

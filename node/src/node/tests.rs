@@ -428,3 +428,21 @@ async fn a_restart_goes_on_from_the_committed_round_and_another_task_is_refused(
     let error = Node::builder(alone).home(home()).spawn().await.err().unwrap().to_string();
     assert!(error.contains("--home"), "{error}");
 }
+
+#[tokio::test]
+async fn edges_come_from_a_file_or_the_node_says_what_is_wrong_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("edges.txt");
+    let node = |path: &std::path::Path| {
+        let mut config = config(MEMORY, 0, Vec::new());
+        config.membership.sampling = format!("edges:{}", path.display()).parse().unwrap();
+        Node::builder(config).spawn()
+    };
+    let error = node(&path).await.err().unwrap().to_string();
+    assert!(error.contains("membership.sampling") && error.contains("edges.txt"), "{error}");
+    std::fs::write(&path, "0 1\n1 one\n").unwrap();
+    let error = node(&path).await.err().unwrap().to_string();
+    assert!(error.contains("edges.txt, line 2") && error.contains("one"), "{error}");
+    std::fs::write(&path, "0 1\n1 2\n").unwrap();
+    node(&path).await.unwrap().stop().await;
+}

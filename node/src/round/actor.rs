@@ -1,10 +1,11 @@
 //! The actor that interprets the round machine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::{Rule, StaleFilter};
 use peerlearn_protocols::round::{Input, Output, Phase as MachinePhase, Round};
 use peerlearn_protocols::time::Time;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::RoundSettings;
-use super::api::{Rooms, RoundReport};
+use super::api::{Rooms, RoundReport, RoundStart};
 use super::closing::{self, Closed, Closing};
 use crate::event::NodeEvent;
 use crate::exchange::PullFailure;
@@ -26,6 +27,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(super) enum RoundMsg {
     /// A fact for the machine.
     Fact(Input),
+    /// Peers were drawn, each with the weight of its link.
+    Drawn(Vec<(PeerId, f32)>),
     /// Training and publishing ended.
     Trained(u64, Result<Trained, LearnerError>),
     /// A pull ended.
@@ -37,9 +40,7 @@ pub(super) enum RoundMsg {
 #[derive(Clone)]
 pub(super) struct RoundArgs {
     pub settings: RoundSettings,
-    pub codec: Codec,
-    pub samples: u32,
-    pub has_contacts: bool,
+    pub start: RoundStart,
     pub rooms: Rooms,
     pub report: Arc<watch::Sender<RoundReport>>,
 }
@@ -47,11 +48,15 @@ pub(super) struct RoundArgs {
 pub(super) struct RoundState {
     machine: Round,
     settings: RoundSettings,
-    codec: Codec,
-    samples: u32,
+    start: RoundStart,
     rooms: Rooms,
     report: Arc<watch::Sender<RoundReport>>,
     arrived: Vec<Pulled>,
+    /// Offers of this round that were too old to be pulled.
+    stale: usize,
+    filter: StaleFilter,
+    /// Weights that the communication graph gives those drawn in this round.
+    links: BTreeMap<PeerId, f32>,
     pulls: Vec<AbortHandle>,
     timer: Option<AbortHandle>,
     committed: Option<Time>,
@@ -77,11 +82,13 @@ impl Actor for RoundActor {
         let mut state = RoundState {
             machine: Round::new(args.settings.machine(), round),
             settings: args.settings,
-            codec: args.codec,
-            samples: args.samples,
+            start: args.start,
             rooms: args.rooms,
             report: args.report,
             arrived: Vec::new(),
+            stale: 0,
+            filter: StaleFilter::default(),
+            links: BTreeMap::new(),
             pulls: vec![watching],
             timer: None,
             committed: None,
@@ -89,7 +96,7 @@ impl Actor for RoundActor {
         };
         // A node that was restarted serves what it has at once.
         state.publish_what_is_there(round).await;
-        state.on_fact(Input::Started { has_contacts: args.has_contacts });
+        state.on_fact(Input::Started { has_contacts: args.start.has_contacts });
         Ok(state)
     }
 
@@ -101,6 +108,7 @@ impl Actor for RoundActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RoundMsg::Fact(input) => state.on_fact(input),
+            RoundMsg::Drawn(drawn) => state.on_drawn(drawn),
             RoundMsg::Trained(round, result) => state.on_trained(round, result),
             RoundMsg::PullEnded(peer, wall, result) => state.on_pull_ended(peer, wall, result),
             RoundMsg::Closed(result) => state.on_closed(result),
@@ -123,7 +131,7 @@ fn watch_for_peers(rooms: &Rooms, myself: ActorRef<RoundMsg>) -> AbortHandle {
 impl RoundState {
     async fn publish_what_is_there(&mut self, round: u64) {
         if round > 0
-            && let Err(error) = closing::publish(&self.rooms, round, self.codec, self.samples, None).await
+            && let Err(error) = closing::publish(&self.rooms, round, self.start, None).await
         {
             self.warn(&format!("the model could not be published: {error}"));
         }
@@ -149,11 +157,11 @@ impl RoundState {
 
     fn train(&mut self, round: u64) {
         let (rooms, myself) = (self.rooms.clone(), self.myself.clone());
-        let (codec, samples, own) = (self.codec, self.samples, self.report.borrow().own);
+        let (start, own) = (self.start, self.report.borrow().own);
         tokio::spawn(async move {
             let trained = rooms.learner.train(round).await;
             let result = match trained {
-                Ok(trained) => closing::publish(&rooms, round, codec, samples, own).await.map(|()| trained),
+                Ok(trained) => closing::publish(&rooms, round, start, own).await.map(|()| trained),
                 Err(error) => Err(error),
             };
             if result.is_err() {
@@ -177,19 +185,39 @@ impl RoundState {
     fn draw(&mut self, count: usize, tried: Vec<PeerId>) {
         let (membership, myself) = (self.rooms.membership.clone(), self.myself.clone());
         tokio::spawn(async move {
-            let peers = membership.draw(count, tried).await.unwrap_or_default();
-            let _ = myself.cast(RoundMsg::Fact(Input::Drawn { peers }));
+            let drawn = membership.draw(count, tried).await.unwrap_or_default();
+            let _ = myself.cast(RoundMsg::Drawn(drawn));
         });
+    }
+
+    fn on_drawn(&mut self, drawn: Vec<(PeerId, f32)>) {
+        let peers = drawn.iter().map(|(peer, _)| *peer).collect();
+        self.links.extend(drawn);
+        self.on_fact(Input::Drawn { peers });
+    }
+
+    /// Offers below this age are not worth their bytes.
+    fn least_age(&self) -> u64 {
+        match self.start.rule {
+            Rule::AgeLimited => self.filter.least(self.report.borrow().age),
+            _ => 0,
+        }
     }
 
     fn pull(&mut self, peer: PeerId, deadline: Time) {
         let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock, self.myself.clone());
+        // One who joins may have nothing to fill the gaps of a partial model with.
+        let joining = self.machine.is_joining();
+        let codec = if joining { self.start.codec.whole() } else { self.start.codec };
+        let (least_age, link) = (self.least_age(), self.links.get(&peer).copied().unwrap_or(0.0));
         let pulling = tokio::spawn(async move {
             let started = clock.now();
-            let result = exchange.pull(peer, 0, clock.until(deadline)).await.map(|pulled| Pulled {
+            let result = exchange.pull(peer, codec, least_age, clock.until(deadline)).await.map(|pulled| Pulled {
                 peer,
                 age: pulled.offer.age,
                 samples: pulled.offer.samples,
+                link,
+                grant: pulled.grant,
                 blob: Arc::new(pulled.blob),
             });
             let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
@@ -211,6 +239,7 @@ impl RoundState {
                 self.arrived.push(pulled);
             }
             Err(failure) => {
+                self.stale += usize::from(failure.is_stale());
                 failure.fault().into_iter().for_each(|fault| self.rooms.membership.fault(peer, fault));
                 self.rooms.events.emit(NodeEvent::PullFailed { peer, reason: failure.to_string() });
             }
@@ -220,9 +249,13 @@ impl RoundState {
 
     fn mix(&mut self, round: u64, drawn: usize) {
         self.pulls.clear();
+        self.links.clear();
+        self.filter.round_closed(self.arrived.len(), std::mem::take(&mut self.stale));
         let due = |last: Time| self.rooms.clock.now().since(last) >= self.settings.commit_every;
         let last = self.settings.rounds > 0 && round >= self.settings.rounds;
         let closing = Closing {
+            start: self.start,
+            own: self.report.borrow().own,
             round,
             drawn,
             models: std::mem::take(&mut self.arrived),

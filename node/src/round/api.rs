@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::mixing::Rule;
 use ractor::Actor;
 use tokio::sync::watch;
 
@@ -38,6 +39,23 @@ pub struct Rooms {
     pub clock: Clock,
 }
 
+/// Where rounds begin, and what is shared in them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoundStart {
+    /// Codec of published and pulled models.
+    pub codec: Codec,
+    /// The mixing rule; some offers are of no use to it.
+    pub rule: Rule,
+    /// Own rows to train on.
+    pub samples: u32,
+    /// Rounds closed before.
+    pub round: u64,
+    /// Age of the model.
+    pub age: u64,
+    /// Whether there is anyone to look for.
+    pub has_contacts: bool,
+}
+
 /// Where a node is in its rounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundReport {
@@ -63,21 +81,19 @@ pub struct RoundHandle {
 }
 
 impl RoundHandle {
-    /// A handle, and how the supervisor starts the room behind it. Rounds go on from `round`.
-    pub fn new(
-        settings: RoundSettings,
-        codec: Codec,
-        samples: u32,
-        round: u64,
-        age: u64,
-        has_contacts: bool,
-        rooms: Rooms,
-    ) -> (Self, Start) {
+    /// A handle, and how the supervisor starts the room behind it. Rounds go on from `start`.
+    pub fn new(settings: RoundSettings, start: RoundStart, rooms: Rooms) -> (Self, Start) {
         let mailbox = Mailbox::new("round");
-        let report =
-            RoundReport { round, age, phase: Phase::Joining, waiting_for: String::new(), own: None, test: None };
+        let report = RoundReport {
+            round: start.round,
+            age: start.age,
+            phase: Phase::Joining,
+            waiting_for: String::new(),
+            own: None,
+            test: None,
+        };
         let (sender, receiver) = watch::channel(report);
-        let args = RoundArgs { settings, codec, samples, has_contacts, rooms, report: Arc::new(sender) };
+        let args = RoundArgs { settings, start, rooms, report: Arc::new(sender) };
         let handle = Self { _mailbox: mailbox.clone(), report: receiver };
         let start: Start = Arc::new(move |supervisor| {
             let (args, mailbox) = (args.clone(), mailbox.clone());

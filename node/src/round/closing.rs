@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::exchange::Publication;
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::mixing::push_sum::Grant;
 use peerlearn_protocols::wire::{OfferSummary, Sketch};
 
-use super::api::Rooms;
+use super::api::{Rooms, RoundStart};
 use crate::event::NodeEvent;
-use crate::learner::{Evaluation, LearnerError, Part, Pulled};
+use crate::learner::{Encoded, Evaluation, LearnerError, Mixed, Part, Pulled};
 use crate::registry::Checkpoint;
 
 /// What to do at the end of a round.
 pub(super) struct Closing {
+    pub start: RoundStart,
+    /// Newest measurement on the own validation rows.
+    pub own: Option<Evaluation>,
     pub round: u64,
     pub drawn: usize,
     pub models: Vec<Pulled>,
@@ -30,18 +35,18 @@ pub(super) struct Closed {
 }
 
 pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, LearnerError> {
-    let Closing { round, drawn, models, joining, measure, commit } = closing;
+    let Closing { start, own: known, round, drawn, models, joining, measure, commit } = closing;
     if joining && models.is_empty() {
         return Ok(Closed { age: 0, own: None, test: None });
     }
-    let mixed = rooms.learner.mix(models).await?;
+    let mixed = mix(rooms, models).await?;
+    if start.rule == Rule::PushSum {
+        // Mass handed over must be that of the model it goes with, so the mix is offered at once.
+        publish(rooms, round, start, known).await?;
+    }
     mixed.mixed.iter().for_each(|peer| rooms.membership.mixed(*peer));
     mixed.faults.iter().for_each(|(peer, fault)| rooms.membership.fault(*peer, *fault));
-    let (mut own, mut test) = (None, None);
-    if measure {
-        own = rooms.learner.evaluate(Part::Validation).await?;
-        test = rooms.learner.evaluate(Part::Test).await?;
-    }
+    let (own, test) = if measure { evaluate(rooms).await? } else { (None, None) };
     if joining {
         return Ok(Closed { age: mixed.age, own, test });
     }
@@ -64,23 +69,49 @@ pub(super) async fn close(rooms: &Rooms, closing: Closing) -> Result<Closed, Lea
     Ok(Closed { age: mixed.age, own, test })
 }
 
+async fn evaluate(rooms: &Rooms) -> Result<(Option<Evaluation>, Option<Evaluation>), LearnerError> {
+    Ok((rooms.learner.evaluate(Part::Validation).await?, rooms.learner.evaluate(Part::Test).await?))
+}
+
+/// Mixes. Under push-sum the own mass stands still meanwhile, and what was mixed is taken; a room that is being restarted
+/// leaves nothing to mix by, and all mass goes back.
+async fn mix(rooms: &Rooms, models: Vec<Pulled>) -> Result<Mixed, LearnerError> {
+    let (mass, models) = match rooms.exchange.close().await {
+        Ok(mass) => (mass, models),
+        Err(_) => (0, Vec::new()),
+    };
+    let grants: Vec<(PeerId, Grant)> = models.iter().filter_map(|pulled| Some((pulled.peer, pulled.grant?))).collect();
+    let mixed = rooms.learner.mix(models, mass).await?;
+    let taken: Vec<(PeerId, Grant)> = grants.into_iter().filter(|(peer, _)| mixed.mixed.contains(peer)).collect();
+    rooms.exchange.settle(&taken);
+    Ok(mixed)
+}
+
 /// Encodes the model as it is and offers it to others.
 ///
 /// What others get is the model after training and before mixing (adapt, then combine). Offering the mix instead would
 /// make every other model lag behind the own one by a round of training; the control variate would take that lag for
-/// drift and learn to undo the training (measured: 88 % instead of 95 % at the worst of 8 peers).
+/// drift and learn to undo the training (measured: 88 % instead of 95 % at the worst of 8 peers). Under push-sum the mix is
+/// offered too, or mass would not be kept.
 pub(super) async fn publish(
     rooms: &Rooms,
     round: u64,
-    codec: Codec,
-    samples: u32,
+    start: RoundStart,
     own: Option<Evaluation>,
 ) -> Result<(), LearnerError> {
-    let encoded = rooms.learner.encode(codec).await?;
-    let publication = Publication::new(Arc::new(encoded.blob), codec, encoded.age, round, samples);
-    let offer = publication.offer;
-    rooms.exchange.publish(publication);
-    let sketch = Sketch { norm: encoded.norm, validation_loss: own.map_or(0.0, |own| finite(own.loss)) };
+    let RoundStart { codec, samples, .. } = start;
+    let encoded = rooms.learner.encode(codec.whole()).await?;
+    let publication =
+        |encoded: Encoded, codec| Publication::new(Arc::new(encoded.blob), codec, encoded.age, round, samples);
+    let norm = encoded.norm;
+    let whole = publication(encoded, codec.whole());
+    let offer = whole.offer;
+    let mut publications = vec![whole];
+    if codec.is_partial() {
+        publications.push(publication(rooms.learner.encode(codec).await?, codec));
+    }
+    rooms.exchange.publish(publications);
+    let sketch = Sketch { norm, validation_loss: own.map_or(0.0, |own| finite(own.loss)) };
     let summary = OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age };
     rooms.membership.published(round, samples, Some(summary), sketch);
     Ok(())

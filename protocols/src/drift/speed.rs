@@ -12,6 +12,15 @@ pub fn effective_steps(steps: u32, momentum: f32) -> f64 {
     (tau - rho * (1.0 - rho.powf(tau)) / (1.0 - rho)) / (1.0 - rho)
 }
 
+/// The factor by which [`normalise`] scales a change: a(reference) / a(steps), at most [`MOST_STRETCH`]; 1 without steps
+/// or reference.
+pub fn stretch(steps: u32, reference: u32, momentum: f32) -> f64 {
+    if steps == 0 || reference == 0 {
+        return 1.0;
+    }
+    (effective_steps(reference, momentum) / effective_steps(steps, momentum)).min(MOST_STRETCH)
+}
+
 /// Scales the change since `start` as if `reference` steps had been taken instead of `steps`.
 ///
 /// Shapes: `params`, `start`: `[parameters]`. No steps, or a reference of 0, change nothing. Extrapolates when fewer steps
@@ -20,7 +29,7 @@ pub fn normalise(params: &mut [f32], start: &[f32], steps: u32, reference: u32, 
     if steps == 0 || reference == 0 || steps == reference {
         return;
     }
-    let factor = (effective_steps(reference, momentum) / effective_steps(steps, momentum)).min(MOST_STRETCH) as f32;
+    let factor = stretch(steps, reference, momentum) as f32;
     for (value, start) in params.iter_mut().zip(start) {
         let scaled = start + factor * (*value - start);
         *value = if scaled.is_finite() { scaled } else { *value };

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};
+use crate::mixing::push_sum::{Ask, Grant};
 use crate::score::Fault;
 use crate::wire::control::MAX_HASHES;
 use crate::wire::manifest::chunk_count;
@@ -22,6 +23,8 @@ pub struct PullOrder {
     pub least_age: u64,
     /// Times to go on after a cut.
     pub resumes: u32,
+    /// The question for mass that goes with it, under push-sum.
+    pub share: Option<Ask>,
 }
 
 /// What the interpreter does next.
@@ -44,6 +47,8 @@ pub enum Step {
 pub struct Pulled {
     /// What it was offered as.
     pub offer: Offer,
+    /// The mass handed over with it, where it was asked for. Not taken yet.
+    pub grant: Option<Grant>,
     /// The encoded bytes.
     pub blob: Vec<u8>,
 }
@@ -117,6 +122,7 @@ enum State {
 pub struct Pull {
     order: PullOrder,
     state: State,
+    grant: Option<Grant>,
     blob: Vec<u8>,
     next: u32,
     cuts: u32,
@@ -125,8 +131,12 @@ pub struct Pull {
 impl Pull {
     /// Starts a pull; the step is to ask for the newest offer.
     pub fn new(order: PullOrder) -> (Self, Step) {
-        let step = Step::Ask(Request::Newest { task: order.task, codec: order.codec });
-        (Self { order, state: State::Asking, blob: Vec::new(), next: 0, cuts: 0 }, step)
+        let (task, codec) = (order.task, order.codec);
+        let step = Step::Ask(match order.share {
+            None => Request::Newest { task, codec },
+            Some(Ask { number, taken }) => Request::Share { task, codec, number, taken },
+        });
+        (Self { order, state: State::Asking, grant: None, blob: Vec::new(), next: 0, cuts: 0 }, step)
     }
 
     /// Takes the answer to the last [`Step::Ask`].
@@ -135,7 +145,15 @@ impl Pull {
             (_, Response::Refused { reason, retry_after_ms }) => {
                 Step::Failed(PullError::Refused { reason, retry_after_ms })
             }
-            (State::Asking, Response::Offer { offer, hashes }) => self.offered(offer, hashes),
+            (State::Asking, Response::Offer { offer, hashes }) if self.order.share.is_none() => {
+                self.offered(offer, hashes)
+            }
+            (State::Asking, Response::Share { offer, hashes, number, mass })
+                if self.order.share.is_some_and(|ask| ask.number == number) =>
+            {
+                self.grant = Some(Grant { number, mass });
+                self.offered(offer, hashes)
+            }
             (State::Listing { offer, hashes }, Response::Hashes { root, first, hashes: more }) => {
                 if root != offer.root || first as usize != hashes.len() || more.is_empty() {
                     return Step::Failed(PullError::Unexpected);
@@ -215,7 +233,7 @@ impl Pull {
         self.next += 1;
         if self.next as usize == manifest.hashes().len() {
             self.state = State::Over;
-            return Step::Done(Box::new(Pulled { offer, blob: std::mem::take(&mut self.blob) }));
+            return Step::Done(Box::new(Pulled { offer, grant: self.grant, blob: std::mem::take(&mut self.blob) }));
         }
         Step::Read(manifest.chunk_bytes(self.next))
     }

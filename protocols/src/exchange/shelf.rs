@@ -63,13 +63,13 @@ impl Shelf {
         self.publications.front()?.first()
     }
 
-    /// Answers a question.
+    /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
     pub fn answer(&self, request: &Request) -> Response {
         match *request {
-            Request::Newest { task, .. } if task != self.task => {
+            Request::Newest { task, .. } | Request::Share { task, .. } if task != self.task => {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
             }
-            Request::Newest { codec, .. } => match self.publications.front() {
+            Request::Newest { codec, .. } | Request::Share { codec, .. } => match self.publications.front() {
                 None => refuse(Refusal::NothingYet, 1_000),
                 Some(newest) => match newest.iter().find(|held| held.offer.codec == codec) {
                     None => refuse(Refusal::Codec, 600_000),

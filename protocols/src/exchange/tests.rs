@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::codec::Codec;
-use crate::id::{Hash, Root, TaskId};
+use crate::id::{Hash, PeerId, Root, TaskId};
+use crate::mixing::push_sum::{Ask, Grant, UNIT};
 use crate::wire::{CHUNK_BYTES, Offer, Refusal, Request, Response};
 
 const TASK: TaskId = TaskId([7; 32]);
@@ -18,7 +21,7 @@ fn shelf(bytes: usize) -> Shelf {
 }
 
 fn order(bytes: usize) -> PullOrder {
-    PullOrder { task: TASK, codec: Codec::Int8, bytes: bytes as u64, least_age: 0, resumes: 2 }
+    PullOrder { task: TASK, codec: Codec::Int8, bytes: bytes as u64, least_age: 0, resumes: 2, share: None }
 }
 
 /// Runs a pull against a shelf; the stream is cut after `cut_after` chunks, again and again.
@@ -147,4 +150,116 @@ fn the_shelf_keeps_what_is_being_pulled_and_forgets_the_rest() {
         .collect();
     let open = |root| shelf.open(&crate::wire::BulkRequest { root, first: 0, count: 1 }).is_some();
     assert_eq!(roots.into_iter().map(open).collect::<Vec<_>>(), [false, true, true]);
+}
+
+/// Four peers that ask each other for shares, while anything may be lost, and mix what they got.
+struct Network {
+    purses: Vec<Purse>,
+    shelves: Vec<Shelf>,
+    /// Grants that arrived with their models, a peer: holder, grant.
+    arrived: Vec<Vec<(PeerId, Grant)>>,
+}
+
+impl Network {
+    fn new() -> Self {
+        let purses = (0..4).map(|_| Purse::new(2, 1)).collect();
+        Self { purses, shelves: (0..4).map(|_| shelf(1000)).collect(), arrived: vec![Vec::new(); 4] }
+    }
+
+    /// One pull; what is not lost at one step goes on to the next. `cut` is the step at which it is lost.
+    fn pull(&mut self, from: usize, to: usize, cut: usize) {
+        let (asker, holder) = (peer(from), peer(to));
+        let ask = self.purses[from].question(holder).unwrap();
+        let (mut pull, step) = Pull::new(PullOrder { share: Some(ask), ..order(1000) });
+        let Step::Ask(request @ Request::Share { number, taken, .. }) = step else { panic!("{step:?}") };
+        if cut == 0 {
+            return;
+        }
+        let asked = Ask { number, taken };
+        let shelf = self.shelves[to].answer(&request);
+        let response = self.purses[to].answer(asker, asked, shelf);
+        if cut == 1 {
+            return;
+        }
+        let Step::Stream(request) = pull.answered(response) else { return };
+        let (blob, range) = self.shelves[to].open(&request).unwrap();
+        pull.opened();
+        if cut == 2 {
+            return;
+        }
+        let Step::Done(pulled) = pull.chunk(&blob[range]) else { panic!("one chunk") };
+        // A second pull from a holder within a round voids the grant of the first.
+        self.arrived[from].retain(|(known, _)| *known != holder);
+        self.arrived[from].push((holder, pulled.grant.unwrap()));
+    }
+
+    /// A mix that takes the first `taken` of what arrived.
+    fn mix(&mut self, at: usize, taken: usize) {
+        let mixed: Vec<_> = self.arrived[at].drain(..).take(taken).collect();
+        self.purses[at].settle(&mixed);
+        self.purses[at].open();
+    }
+
+    fn total(&self) -> u64 {
+        let mut total: u64 = self.purses.iter().map(|purse| purse.account().held()).sum();
+        for (at, purse) in self.purses.iter().enumerate() {
+            for (other, asker) in self.purses.iter().enumerate() {
+                let open = purse.account().open(&peer(other));
+                let untaken = open.filter(|grant| asker.account().taken(&peer(at)) != grant.number);
+                total += untaken.map_or(0, |grant| grant.mass);
+            }
+        }
+        total
+    }
+}
+
+fn peer(n: usize) -> PeerId {
+    PeerId([n as u8 + 1; 32])
+}
+
+proptest! {
+    #[test]
+    fn mass_is_kept_whatever_is_lost(
+        steps in prop::collection::vec((0usize..4, 0usize..4, 0usize..5, 0usize..5), 1..300),
+    ) {
+        let mut network = Network::new();
+        for (one, other, cut, action) in steps {
+            match action {
+                0 => { network.purses[one].close(); }
+                1 => network.mix(one, cut),
+                _ if one != other => network.pull(one, other, cut),
+                _ => {}
+            }
+            prop_assert_eq!(network.total(), 4 * UNIT);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_granted_from_the_start_of_a_mix_until_its_result_is_on_the_shelf() {
+    let mut network = Network::new();
+    network.pull(1, 0, 9);
+    assert_eq!(network.purses[1].close(), UNIT, "what was granted is not the own mass before it was mixed");
+    network.pull(0, 1, 9);
+    assert!(network.arrived[0].is_empty());
+    network.mix(1, 9);
+    assert_eq!(network.purses[1].account().held(), UNIT + UNIT / 3);
+    network.pull(0, 1, 9);
+    assert_eq!(network.arrived[0].len(), 1);
+}
+
+#[test]
+fn an_answer_without_the_mass_asked_for_is_no_answer() {
+    let shelf = shelf(1000);
+    let ask = Ask { number: 7, taken: 0 };
+    let share = PullOrder { share: Some(ask), ..order(1000) };
+    let (mut pull, step) = Pull::new(share);
+    let Step::Ask(request) = step else { panic!() };
+    let offer = shelf.answer(&request);
+    assert_eq!(pull.answered(offer.clone()), Step::Failed(PullError::Unexpected));
+    let Response::Offer { offer, hashes } = offer else { panic!() };
+    let late = Response::Share { offer, hashes, number: 6, mass: 1 };
+    for order in [share, order(1000)] {
+        assert_eq!(Pull::new(order).0.answered(late.clone()), Step::Failed(PullError::Unexpected));
+    }
 }

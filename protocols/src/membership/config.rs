@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sampling::Sampling;
+
 /// Settings of membership. Rates and times are guesses tested in the demo unless a source is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MembershipConfig {
@@ -22,6 +24,8 @@ pub struct MembershipConfig {
     pub redial_first: Duration,
     /// Longest pause after failed dials.
     pub redial_most: Duration,
+    /// How peers are drawn.
+    pub sampling: Sampling,
 }
 
 impl Default for MembershipConfig {
@@ -35,6 +39,7 @@ impl Default for MembershipConfig {
             min_connections: 4,
             redial_first: Duration::from_millis(500),
             redial_most: Duration::from_secs(60),
+            sampling: Sampling::default(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Input {
     Announced {
         /// Who signed it.
         author: PeerId,
+        /// The neighbour that passed it on, where known; the author itself, if it did.
+        via: Option<PeerId>,
         /// What it says.
         announcement: Announcement,
     },

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Contact, MembershipConfig, Output};
 use crate::codec::CodecSet;
 use crate::id::{PeerId, TaskId};
+use crate::sampling::{Prefix, Source};
 use crate::time::Time;
 use crate::wire::{Address, Announcement, OfferSummary, Sketch};
 
@@ -25,6 +25,10 @@ pub struct Known {
     pub samples: u32,
     /// Its newest model, as announced.
     pub offer: Option<OfferSummary>,
+    /// Who passed on its first announcement; `None` for one first met by a connection.
+    pub introducer: Option<PeerId>,
+    /// The part of the internet it announces itself in: that of its first public address. A claim, until it is dialled.
+    pub prefix: Prefix,
     /// When it was last heard, by announcement or connection.
     pub heard: Time,
     /// Whether a connection is up.
@@ -108,21 +112,46 @@ impl Membership {
         self.view.len() + 1
     }
 
-    /// Draws up to `count` different peers, uniformly among the known ones that can be reached, without `tried`.
+    /// Draws up to `count` different peers of the known ones that can be reached, without `tried`, as
+    /// [`MembershipConfig::sampling`] says.
     ///
     /// A drawn peer without a connection is dialled: [`Output::Dial`] comes first. The choice depends on nobody's
-    /// loudness, only on being known (Epidemic Learning, de Vos et al. 2023, EL-Local with pulls).
+    /// loudness, only on being known and, where it is guarded, on where from.
     pub fn draw(&mut self, now: Time, count: usize, tried: &[PeerId], outputs: &mut Vec<Output>) -> Vec<PeerId> {
         let reachable = |(peer, known): &(&PeerId, &Known)| {
             !tried.contains(peer) && (known.connected || (!known.addresses.is_empty() && known.dial_after <= now))
         };
-        let drawn: Vec<PeerId> = self.view.iter().filter(reachable).map(|(peer, _)| *peer).sample(&mut self.rng, count);
+        let sources: Vec<Source> =
+            self.view.iter().filter(reachable).map(|(peer, known)| known.source(*peer)).collect();
+        let everyone: Vec<PeerId> = self.view.keys().copied().collect();
+        let drawn = self.config.sampling.draw(self.own, &sources, &everyone, self.round, count, &mut self.rng);
         for peer in &drawn {
             if let Some(known) = self.view.get(peer).filter(|known| !known.connected) {
                 outputs.push(Output::Dial { peer: Some(*peer), addresses: known.addresses.clone() });
             }
         }
         drawn
+    }
+
+    /// Each of these peers with the weight that the communication graph gives its link in this round; 0 without a graph
+    /// and for one that is no neighbour.
+    pub fn links(&self, peers: &[PeerId]) -> Vec<(PeerId, f32)> {
+        let everyone: Vec<PeerId> = self.view.keys().copied().collect();
+        let weights = self.config.sampling.weights(self.own, &everyone, self.round);
+        peers.iter().map(|peer| (*peer, weights.get(peer).map_or(0.0, |weight| *weight as f32))).collect()
+    }
+
+    /// Whether an introducer may bring one more peer at a public address.
+    pub(super) fn may_introduce(&self, introducer: PeerId) -> bool {
+        let brought =
+            |known: &&Known| known.introducer == Some(introducer) && !known.connected && known.prefix.is_public();
+        self.view.values().filter(brought).count() < self.quota()
+    }
+
+    /// Most peers at public addresses and without a connection that one introducer may bring: a quarter of the view. Four
+    /// neighbours, the least that is kept up, then fill it, and one liar among them takes a quarter.
+    fn quota(&self) -> usize {
+        (self.config.max_peers / 4).max(1)
     }
 
     /// Time between two announcements of one peer when all keep to [`MembershipConfig::topic_rate`].

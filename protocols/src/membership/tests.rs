@@ -26,17 +26,22 @@ fn seconds(seconds: u64) -> Time {
 }
 
 fn says(name: &str, sequence: u64) -> Input {
+    said(name, sequence, None, format!("/memory/{name}"))
+}
+
+/// An announcement that `via` passed on.
+fn said(name: &str, sequence: u64, via: Option<&str>, address: String) -> Input {
     let announcement = Announcement {
         task: TASK,
         sequence,
-        addresses: vec![Address(format!("/memory/{name}"))],
+        addresses: vec![Address(address)],
         round: 1,
         samples: 10,
         offer: None,
         codecs: CodecSet::all(),
         sketch: Sketch::default(),
     };
-    Input::Announced { author: peer(name), announcement }
+    Input::Announced { author: peer(name), via: via.map(peer), announcement }
 }
 
 fn handle(machine: &mut Membership, now: Time, input: Input) -> Vec<Output> {
@@ -75,9 +80,9 @@ fn replays_are_ignored_and_other_tasks_rejected() {
     assert_eq!(verdict(&handle(&mut ant, seconds(1), says("bat", 5))), Verdict::Accept);
     assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 5))), Verdict::Ignore);
     assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 4))), Verdict::Ignore);
-    let Input::Announced { author, mut announcement } = says("cat", 1) else { unreachable!() };
+    let Input::Announced { author, via, mut announcement } = says("cat", 1) else { unreachable!() };
     announcement.task = TaskId([8; 32]);
-    let outputs = handle(&mut ant, seconds(3), Input::Announced { author, announcement });
+    let outputs = handle(&mut ant, seconds(3), Input::Announced { author, via, announcement });
     assert_eq!(verdict(&outputs), Verdict::Reject);
     assert_eq!(ant.view().len(), 1);
 }
@@ -207,4 +212,77 @@ fn after_a_failure_of_the_network_known_peers_are_dialled_at_once() {
     let outputs = handle(&mut ant, seconds(2), Input::Isolated);
     assert!(outputs.iter().any(|output| matches!(output, Output::Dial { peer: Some(p), .. } if *p == peer("bat"))));
     assert!(!ant.view()[&peer("bat")].connected);
+}
+
+#[test]
+fn a_ring_draws_its_two_neighbours_and_weighs_them() {
+    let config = MembershipConfig { sampling: "ring".parse().unwrap(), ..MembershipConfig::default() };
+    let mut ant = machine(config);
+    let names = ["bat", "cat", "dog", "eel", "fox"];
+    names.iter().for_each(|name| drop(handle(&mut ant, seconds(1), says(name, 1))));
+    let mut ids: Vec<PeerId> = names.iter().copied().chain(["ant"]).map(peer).collect();
+    ids.sort_unstable();
+    let rank = ids.iter().position(|id| *id == peer("ant")).unwrap();
+    let neighbours = std::collections::BTreeSet::from([ids[(rank + 1) % 6], ids[(rank + 5) % 6]]);
+    let drawn = ant.draw(seconds(2), 4, &[], &mut Vec::new());
+    assert_eq!(drawn.iter().copied().collect::<std::collections::BTreeSet<_>>(), neighbours);
+    assert_eq!(ant.draw(seconds(2), 4, &drawn, &mut Vec::new()), [], "a neighbour is not replaced by a stranger");
+    for (id, link) in ant.links(&ids) {
+        let expected = if neighbours.contains(&id) { 1.0 / 3.0 } else { 0.0 };
+        assert!((link - expected).abs() < 1e-6, "{link}");
+    }
+    let free = machine(MembershipConfig::default());
+    assert_eq!(free.links(&[peer("bat")]), [(peer("bat"), 0.0)], "without a graph");
+}
+
+#[test]
+fn many_identities_of_one_prefix_are_drawn_as_one_and_local_ones_alike() {
+    let mut ant = machine(MembershipConfig { max_peers: 400, ..MembershipConfig::default() });
+    for n in 0..60 {
+        let address = format!("/ip4/9.9.{n}.1/tcp/1");
+        handle(&mut ant, seconds(1), said(&format!("sybil {n}"), 1, Some("mole"), address));
+    }
+    for n in 0..3 {
+        handle(
+            &mut ant,
+            seconds(1),
+            said(&format!("honest {n}"), 1, Some("bat"), format!("/ip4/{}.1.1.1/tcp/1", 20 + n)),
+        );
+    }
+    let sybils: std::collections::BTreeSet<PeerId> = (0..60).map(|n| peer(&format!("sybil {n}"))).collect();
+    for _ in 0..200 {
+        let drawn = ant.draw(seconds(100), 4, &[], &mut Vec::new());
+        assert_eq!(drawn.iter().filter(|drawn| sybils.contains(drawn)).count(), 1, "one share, however many");
+    }
+    assert_eq!(ant.view()[&peer("sybil 0")].introducer, Some(peer("mole")));
+    let mut lan = machine(MembershipConfig::default());
+    for n in 0..10 {
+        handle(&mut lan, seconds(1), said(&format!("friend {n}"), 1, Some("bat"), format!("/ip4/192.168.0.{n}/tcp/1")));
+    }
+    let mut counts = std::collections::BTreeMap::new();
+    for _ in 0..5000 {
+        let drawn = lan.draw(seconds(100), 2, &[], &mut Vec::new());
+        drawn.into_iter().for_each(|drawn| *counts.entry(drawn).or_insert(0) += 1);
+    }
+    // Each with probability 1/5: 1000 +- 6 standard deviations of 28.
+    assert!(counts.len() == 10 && counts.values().all(|count| (830..=1170).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn one_introducer_fills_a_quarter_of_the_view_at_most() {
+    let mut ant = machine(MembershipConfig { max_peers: 40, ..MembershipConfig::default() });
+    let public = |n: usize| format!("/ip4/{}.{}.0.1/tcp/1", 20 + n / 200, n % 200);
+    for n in 0..100 {
+        handle(&mut ant, seconds(1), said(&format!("sybil {n}"), 1, Some("mole"), public(n)));
+    }
+    assert_eq!(ant.view().len(), 10);
+    handle(&mut ant, seconds(1), said("late", 1, Some("mole"), "/ip4/10.0.0.1/tcp/1".to_owned()));
+    assert_eq!(ant.view().len(), 11, "local addresses are not counted");
+    let outputs = handle(&mut ant, seconds(2), said("late", 2, Some("mole"), public(150)));
+    assert_eq!(verdict(&outputs), Verdict::Ignore, "nor may they turn public later");
+    // A connection proves that there is someone: it frees a place, and who comes by another is counted there.
+    handle(&mut ant, seconds(2), Input::Connected { peer: peer("sybil 0") });
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 50", 1, Some("mole"), public(50)))), Verdict::Accept);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("mole"), public(51)))), Verdict::Ignore);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("bat"), public(51)))), Verdict::Accept);
 }

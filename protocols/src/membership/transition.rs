@@ -8,6 +8,7 @@ use super::output::{Output, Verdict};
 use super::state::{Known, MAX_CONTACTS, MAX_REFUSED, Membership, Trial};
 use super::{Contact, Input};
 use crate::id::PeerId;
+use crate::sampling::{Prefix, Source};
 use crate::time::Time;
 use crate::wire::announce::MAX_ADDRESSES;
 use crate::wire::{Address, Announcement};
@@ -24,7 +25,9 @@ impl Membership {
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Vec<Output>) {
         match input {
             Input::Contacted(contact) => self.on_contacted(now, contact),
-            Input::Announced { author, announcement } => self.on_announced(now, author, announcement, outputs),
+            Input::Announced { author, via, announcement } => {
+                self.on_announced(now, author, via, announcement, outputs)
+            }
             Input::Connected { peer } => self.on_connected(now, peer, outputs),
             Input::Disconnected { peer } => self.on_disconnected(now, peer),
             Input::Isolated => self.on_isolated(now),
@@ -51,11 +54,18 @@ impl Membership {
         self.contacts.push(Trial { contact, failures: 0, tried: false, after: now });
     }
 
-    fn on_announced(&mut self, now: Time, author: PeerId, announcement: Announcement, outputs: &mut Vec<Output>) {
+    fn on_announced(
+        &mut self,
+        now: Time,
+        author: PeerId,
+        via: Option<PeerId>,
+        announcement: Announcement,
+        outputs: &mut Vec<Output>,
+    ) {
         if announcement.task != self.task {
             return outputs.push(Output::Judge(Verdict::Reject));
         }
-        if author == self.own || self.is_refused(now, &author) {
+        if author == self.own || self.is_refused(now, &author) || self.is_one_too_many(author, via, &announcement) {
             return outputs.push(Output::Judge(Verdict::Ignore));
         }
         let is_new = !self.view.contains_key(&author);
@@ -70,6 +80,9 @@ impl Membership {
             return outputs.push(Output::Flooded { author });
         }
         known.learn(now, announcement);
+        if is_new {
+            known.introducer = via;
+        }
         outputs.push(Output::Judge(Verdict::Accept));
         if is_new {
             self.greet(now);
@@ -136,6 +149,16 @@ impl Membership {
             self.addresses = addresses;
             self.greet(now);
         }
+    }
+
+    /// Whether the announcement would give its introducer more identities than it may bring. A peer that turns public
+    /// counts as one that is new.
+    fn is_one_too_many(&self, author: PeerId, via: Option<PeerId>, announcement: &Announcement) -> bool {
+        let known = self.view.get(&author);
+        let counted = known.is_some_and(|known| known.connected || known.prefix.is_public());
+        let introducer = known.map_or(via, |known| known.introducer);
+        let is_public = prefix_of(&announcement.addresses).is_public();
+        !counted && is_public && introducer.is_some_and(|introducer| !self.may_introduce(introducer))
     }
 
     fn is_refused(&self, now: Time, peer: &PeerId) -> bool {
@@ -252,6 +275,8 @@ impl Known {
             round: 0,
             samples: 0,
             offer: None,
+            introducer: None,
+            prefix: Prefix::Local,
             heard: now,
             connected: false,
             failures: 0,
@@ -259,6 +284,13 @@ impl Known {
             allowance: BURST,
             refilled: now,
         }
+    }
+
+    /// The peer as a candidate of a draw. On local addresses an introducer says nothing: in a LAN one peer introduces all
+    /// others, and they are friends.
+    pub(super) fn source(&self, peer: PeerId) -> Source {
+        let introducer = self.introducer.filter(|_| self.prefix.is_public());
+        Source { peer, introducer, prefix: self.prefix }
     }
 
     /// Token bucket: one announcement, if the author has one left.
@@ -276,6 +308,7 @@ impl Known {
     fn learn(&mut self, now: Time, announcement: Announcement) {
         // New addresses deserve a new chance, however often the old ones failed.
         if announcement.addresses != self.addresses {
+            self.prefix = prefix_of(&announcement.addresses);
             self.addresses = announcement.addresses;
             self.failures = 0;
             self.dial_after = now;
@@ -286,4 +319,10 @@ impl Known {
         self.offer = announcement.offer;
         self.heard = now;
     }
+}
+
+/// Where the first public address is.
+fn prefix_of(addresses: &[Address]) -> Prefix {
+    let mut prefixes = addresses.iter().map(|address| Prefix::of_multiaddr(&address.0));
+    prefixes.find(Prefix::is_public).unwrap_or(Prefix::Local)
 }

@@ -72,13 +72,21 @@ struct Partner {
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     held: u64,
+    /// Number of the last question of an earlier life.
+    first: u64,
     partners: BTreeMap<PeerId, Partner>,
 }
 
 impl Account {
     /// An account with this mass; a fresh peer starts with [`UNIT`].
     pub fn new(held: u64) -> Self {
-        Self { held, partners: BTreeMap::new() }
+        Self::starting_at(held, 0)
+    }
+
+    /// An account whose questions have numbers above `first`, so that those of an earlier life of this peer are not above
+    /// them. That life's mass is gone with it, as when a peer leaves; what it was granted and did not acknowledge goes back.
+    pub fn starting_at(held: u64, first: u64) -> Self {
+        Self { held, first, partners: BTreeMap::new() }
     }
 
     /// Mass held, grants not included.
@@ -136,6 +144,6 @@ impl Account {
         if self.partners.len() >= MAX_PARTNERS && !self.partners.contains_key(&peer) {
             return None;
         }
-        Some(self.partners.entry(peer).or_default())
+        Some(self.partners.entry(peer).or_insert(Partner { asked: self.first, ..Partner::default() }))
     }
 }

@@ -129,7 +129,7 @@ impl Round {
         self.round
     }
 
-    /// Whether this is the first pull of a peer that has just started, which is no round.
+    /// Whether the pulls under way are the first of a joining peer, which needs whole models.
     pub fn is_joining(&self) -> bool {
         self.joining
     }

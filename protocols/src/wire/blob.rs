@@ -147,14 +147,22 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// The same model in another codec.
+    /// A number that changes with every model.
+    fn seed(&self) -> u64 {
+        let hash = blake3::hash(self.body);
+        hash.as_bytes().iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+    }
+
+    /// The same model in another codec, rounded to nearest. A fragment of it is drawn by its content, so that one model
+    /// has one fragment and the next another; top-k takes the largest parameters.
     ///
     /// # Errors
     /// This one is partial: what was not sent is not known here.
     pub fn transcode(&self, codec: Codec) -> Result<Vec<u8>, ParamsError> {
         let mut params = vec![0.0; self.len()];
         self.read(0, &mut params);
-        encode(codec, self.layout, &params)
+        self.layout.check(&params)?;
+        encode_with(codec, self.layout, &params, &mut Choice { dither: None, seed: self.seed(), positions: &[] })
     }
 }
 

@@ -25,6 +25,18 @@ pub enum Request {
         /// First chunk wanted.
         first: u32,
     },
+    /// "What is your newest model, in this codec, and hand over mass with it." Answered by [`Response::Share`] or
+    /// [`Response::Refused`].
+    Share {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Codec wanted.
+        codec: Codec,
+        /// Number of the question; grows with every question of this asker to this holder.
+        number: u64,
+        /// Number of the question whose mass was the last taken from this holder; 0 for none.
+        taken: u64,
+    },
 }
 
 /// An answer.
@@ -52,6 +64,17 @@ pub enum Response {
         reason: Refusal,
         /// Do not ask again before this many milliseconds.
         retry_after_ms: u32,
+    },
+    /// The newest model, as in [`Response::Offer`], and mass that goes with it.
+    Share {
+        /// The model.
+        offer: Offer,
+        /// Hashes of the first chunks.
+        hashes: Vec<Hash>,
+        /// Number of the question.
+        number: u64,
+        /// The mass, in parts of 2^-32 of what a fresh peer holds.
+        mass: u64,
     },
 }
 
@@ -88,11 +111,13 @@ pub enum Refusal {
     },
     /// The codec is not spoken here.
     Codec,
+    /// No mass is handed over here: another mixing rule.
+    NoMass,
 }
 
 impl Wire for Request {
     const KIND: u8 = 3;
-    // A hash, an index and tags.
+    // A hash, two numbers and tags.
     const LIMIT: usize = 128;
 
     fn validate(&self) -> Result<(), WireError> {
@@ -112,7 +137,9 @@ impl Wire for Response {
 
     fn validate(&self) -> Result<(), WireError> {
         let hashes = match self {
-            Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } => hashes.len(),
+            Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } | Response::Share { hashes, .. } => {
+                hashes.len()
+            }
             Response::Refused { .. } => 0,
         };
         if hashes > MAX_HASHES {

@@ -28,6 +28,7 @@ pub fn requests() -> Vec<Request> {
     vec![
         Request::Newest { task: TaskId([0x11; 32]), codec: Codec::Int8 },
         Request::Hashes { root: Root([0x22; 32]), first: 1024 },
+        Request::Share { task: TaskId([0x11; 32]), codec: Codec::F16, number: 1 << 32, taken: 3 },
     ]
 }
 
@@ -38,6 +39,8 @@ pub fn responses() -> Vec<Response> {
         Response::Hashes { root: Root([0x22; 32]), first: 1024, hashes: vec![Hash([0x55; 32]), Hash([0x66; 32])] },
         Response::Refused { reason: Refusal::Busy, retry_after_ms: 500 },
         Response::Refused { reason: Refusal::OtherTask { ours: TaskId([0x77; 32]) }, retry_after_ms: 0 },
+        Response::Share { offer, hashes: vec![Hash([0x55; 32])], number: 4, mass: 1 << 31 },
+        Response::Refused { reason: Refusal::NoMass, retry_after_ms: 0 },
     ]
 }
 

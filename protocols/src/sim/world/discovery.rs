@@ -1,6 +1,6 @@
 //! How a simulated peer finds others: the membership machine, a shuffled view, or a fixed list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::seq::IteratorRandom;
@@ -13,6 +13,7 @@ use super::peer::Peer;
 use super::{Environment, index_of, peer_id};
 use crate::id::{PeerId, TaskId};
 use crate::membership::{Contact, Input, Membership, Output};
+use crate::mixing::Rule;
 use crate::sampling::Prefix;
 use crate::sampling::view::View;
 use crate::time::Time;
@@ -154,7 +155,8 @@ impl Peer {
                 if !connected.is_empty() =>
             {
                 let announcement = (*announcement).clone();
-                self.tell_membership(env, Input::Announced { author, announcement });
+                // Whom the mesh would have passed it on by is not simulated.
+                self.tell_membership(env, Input::Announced { author, announcement, via: None });
             }
             _ => {}
         }
@@ -176,10 +178,12 @@ impl Peer {
     }
 
     pub(super) fn draw(&mut self, env: &Environment<'_>, count: usize, tried: &[PeerId]) -> Vec<PeerId> {
+        let has_links = env.config.rule == Rule::Metropolis;
         match &mut self.discovery {
             Finder::Gossip { machine, .. } => {
                 let mut outputs = Vec::new();
                 let drawn = machine.draw(self.now, count, tried, &mut outputs);
+                self.links = if has_links { machine.links(&drawn).into_iter().collect() } else { BTreeMap::new() };
                 self.carry_out_membership(env, outputs);
                 drawn
             }

@@ -13,8 +13,9 @@ use super::lie::Lie;
 use super::pulling::{Active, Arrived};
 use super::{Environment, peer_id};
 use crate::codec::Encoder;
-use crate::exchange::{ExchangeConfig, Shelf};
-use crate::mixing::StaleFilter;
+use crate::exchange::{ExchangeConfig, Purse, Shelf};
+use crate::id::PeerId;
+use crate::mixing::{Rule, StaleFilter};
 use crate::params::ParamsError;
 use crate::round::{Input, Output, Round};
 use crate::score::ScoreBoard;
@@ -81,6 +82,10 @@ pub(super) struct Peer {
     pub pulls: BTreeMap<u64, Active>,
     pub next_pull: u64,
     pub arrived: Vec<Arrived>,
+    /// Weights that the graph gives the links to those drawn.
+    pub links: BTreeMap<PeerId, f32>,
+    /// Set under push-sum.
+    pub purse: Option<Purse>,
     pub lie: Option<Lie>,
     train_time: Duration,
     pub uplink_free: Time,
@@ -123,6 +128,8 @@ impl Peer {
             pulls: BTreeMap::new(),
             next_pull: 0,
             arrived: Vec::new(),
+            links: BTreeMap::new(),
+            purse: (config.rule == Rule::PushSum).then(|| Purse::new(config.round.fan_out, 0)),
             lie: start.lie,
             train_time,
             uplink_free: Time::ZERO,
@@ -244,7 +251,7 @@ impl Peer {
                     let peers = self.draw(env, count, &tried);
                     self.tell_round(env, Input::Drawn { peers });
                 }
-                Output::Pull { peers, .. } => peers.into_iter().for_each(|peer| self.pull(env, peer)),
+                Output::Pull { peers, deadline } => peers.into_iter().for_each(|peer| self.pull(env, peer, deadline)),
                 Output::CancelPulls => self.pulls.clear(),
                 Output::Mix { .. } => self.mix(env),
                 Output::WakeAt(at) if at != self.round_wake => {
@@ -265,6 +272,13 @@ impl Peer {
     fn mix(&mut self, env: &Environment<'_>) {
         let joining = self.round.is_joining();
         self.mix_arrived(env);
+        if let Some(purse) = &mut self.purse {
+            // Mass is that of the model on the shelf, so the mix goes there before anyone is granted more.
+            purse.open();
+            if !joining {
+                self.publish(env);
+            }
+        }
         if !joining {
             self.stats.rounds += 1;
             self.note_wait();

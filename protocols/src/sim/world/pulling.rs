@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::event::{Message, Timer};
 use super::peer::Peer;
 use super::{Environment, index_of, peer_id};
-use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Step};
+use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Purse, Step};
 use crate::id::PeerId;
 use crate::membership::Input as MembershipInput;
+use crate::mixing::push_sum::Grant;
 use crate::mixing::{Candidate, Meta, Own, Rule, mix_judged};
 use crate::round::Input;
 use crate::score::Fault;
+use crate::time::Time;
 use crate::wire::blob::{Blob, BlobError, encoded_len};
 use crate::wire::{CHUNK_BYTES, Offer, Response};
 
@@ -30,11 +32,12 @@ pub(super) struct Active {
 pub(super) struct Arrived {
     peer: PeerId,
     offer: Offer,
+    grant: Option<Grant>,
     blob: Vec<u8>,
 }
 
 impl Peer {
-    pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId) {
+    pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId, deadline: Time) {
         let codec = if self.round.is_joining() { env.config.codec.whole() } else { env.config.codec };
         let limited = env.config.rule == Rule::AgeLimited && !self.round.is_joining();
         let order = PullOrder {
@@ -43,12 +46,21 @@ impl Peer {
             bytes: encoded_len(codec, env.model.layout()),
             least_age: if limited { self.stale.least(self.learner.age) } else { 0 },
             resumes: ExchangeConfig::default().resumes,
+            // A peer that has just started has a model of its own and mass with it; it only looks.
+            share: match &mut self.purse {
+                Some(purse) if !self.round.is_joining() => purse.question(peer),
+                _ => None,
+            },
         };
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
         self.next_pull += 1;
         self.pulls.insert(number, Active { peer, pull });
-        self.set_timer(self.now + env.config.request_timeout, Timer::PullTimeout(number));
+        let gives_up = self.now + env.config.request_timeout;
+        // At the deadline the round machine cancels what is left by itself.
+        if gives_up < deadline {
+            self.set_timer(gives_up, Timer::PullTimeout(number));
+        }
         self.take_step(env, number, step);
     }
 
@@ -92,7 +104,7 @@ impl Peer {
             // The stream ended before the model did; its timeout will tell.
             Step::Read(_) => {}
             Step::Done(pulled) => {
-                self.arrived.push(Arrived { peer, offer: pulled.offer, blob: pulled.blob });
+                self.arrived.push(Arrived { peer, offer: pulled.offer, grant: pulled.grant, blob: pulled.blob });
                 self.end_pull(env, number, true);
             }
             Step::Failed(error) => {
@@ -128,7 +140,11 @@ impl Peer {
             match Blob::parse(&model.blob, layout) {
                 Ok(blob) => candidates.push(Candidate {
                     peer: model.peer,
-                    meta: Meta::new(model.offer.age, model.offer.samples),
+                    meta: Meta {
+                        link: self.links.get(&model.peer).copied().unwrap_or(0.0),
+                        mass: model.grant.map_or(0, |grant| grant.mass),
+                        ..Meta::new(model.offer.age, model.offer.samples)
+                    },
                     model: blob,
                 }),
                 Err(BlobError::NotFinite) => faults.push((model.peer, Fault::NotFinite)),
@@ -141,11 +157,17 @@ impl Peer {
             None => f32::NAN,
         };
         let local = self.learner.before_mix();
-        let meta = Meta::new(self.learner.age, self.learner.rows.len() as u32);
+        let mass = self.purse.as_mut().map_or(0, Purse::close);
+        let meta = Meta { mass, ..Meta::new(self.learner.age, self.learner.rows.len() as u32) };
         let own = Own { params: &mut self.learner.params, meta, round: self.stats.rounds };
         let outcome = mix_judged(&env.config.rule, own, &candidates, &mut loss);
         debug_assert!(crate::invariant::finite(&self.learner.params));
         self.learner.after_mix(local, outcome.age, outcome.was_behind, outcome.mixed.is_empty());
+        if let Some(purse) = &mut self.purse {
+            let was_mixed = |model: &&Arrived| outcome.mixed.contains(&model.peer);
+            let granted = arrived.iter().filter(was_mixed).filter_map(|model| Some((model.peer, model.grant?)));
+            purse.settle(&granted.collect::<Vec<_>>());
+        }
         self.stats.mixed += outcome.mixed.len() as u64;
         self.stats.refused += (outcome.refused.len() + faults.len()) as u64;
         faults.into_iter().for_each(|(peer, fault)| self.fault(env, peer, fault));

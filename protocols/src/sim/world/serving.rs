@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Environment;
 use super::event::Message;
 use super::lie::Lie;
 use super::peer::Peer;
+use super::{Environment, peer_id};
 use crate::codec::Codec;
 use crate::exchange::Publication;
+use crate::mixing::push_sum::Ask;
 use crate::params::ParamsError;
 use crate::wire::blob::{self, Blob};
 use crate::wire::{BulkRequest, Refusal, Request, Response};
@@ -56,11 +57,17 @@ impl Peer {
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(env, request) {
             response = self.shelf.answer(request);
         }
+        if let Request::Share { number, taken, .. } = *request {
+            response = match &mut self.purse {
+                Some(purse) => purse.answer(peer_id(from), Ask { number, taken }, response),
+                None => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+            };
+        }
         self.send(env, from, Message::Answer { pull, response: Box::new(response) });
     }
 
     fn transcode(&mut self, env: &Environment<'_>, request: &Request) -> bool {
-        let Request::Newest { codec, .. } = request else { return false };
+        let (Request::Newest { codec, .. } | Request::Share { codec, .. }) = request else { return false };
         let Some(newest) = self.shelf.newest() else { return false };
         let offer = newest.offer;
         let Ok(blob) = Blob::parse(&newest.blob, env.model.layout()) else { return false };
