@@ -11,7 +11,6 @@ use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sim::world::{Churn, Discovery, Link, PeerStart, World, WorldConfig};
 use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, measure};
-use peerlearn_protocols::time::Time;
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -31,6 +30,7 @@ struct Setup {
     seeds: Vec<u64>,
     train_ms: (u64, u64),
     delay_us: (u64, u64),
+    start_ms: u64,
 }
 
 /// Accuracy of every peer, by the round in which it was measured.
@@ -175,6 +175,7 @@ fn world_config(setup: &Setup, plan: &DemoPlan) -> WorldConfig {
         codec: plan.config.exchange.codec,
         discovery: Discovery::Gossip(MembershipConfig::default()),
         link: Link { delay: (micros(setup.delay_us.0), micros(setup.delay_us.1)), loss: 0.0, uplink: 1e9 },
+        start_within: millis(setup.start_ms),
         seed: plan.seed,
         ..WorldConfig::default()
     }

@@ -12,6 +12,10 @@ use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, dirichlet, spread};
 
+/// See the module.
+pub(super) const REPLICATION: Replication =
+    Replication { name: "robustness", about: "Every mixing rule against every attack, data alike and skewed", run };
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Setup {
@@ -45,10 +49,6 @@ struct Defence {
 
 impl TryFrom<String> for Defence {
     type Error = String;
-
-    /// See the module.
-    pub(super) const REPLICATION: Replication =
-        Replication { name: "robustness", about: "Every mixing rule against every attack, data alike and skewed", run };
 
     fn try_from(label: String) -> Result<Self, String> {
         let (rule, draws) = label.split_once(" of ").map_or((&label[..], None), |(rule, draws)| (rule, Some(draws)));

@@ -79,7 +79,8 @@ pub(super) struct Peer {
     pub scores: ScoreBoard,
     pub stale: StaleFilter,
     pub stale_seen: usize,
-    pub pulls: BTreeMap<u64, Active>,
+    /// Few, so a list is found through faster than a tree.
+    pub pulls: Vec<Active>,
     pub next_pull: u64,
     pub arrived: Vec<Arrived>,
     /// Weights that the graph gives the links to those drawn.
@@ -125,7 +126,7 @@ impl Peer {
             scores: ScoreBoard::default(),
             stale: StaleFilter::default(),
             stale_seen: 0,
-            pulls: BTreeMap::new(),
+            pulls: Vec::new(),
             next_pull: 0,
             arrived: Vec::new(),
             links: BTreeMap::new(),
@@ -198,6 +199,8 @@ impl Peer {
             Timer::Round => self.tell_round(env, Input::Woke),
             Timer::Discovery => self.on_discovery_timer(env),
             Timer::Trained => {
+                // All the work at once, when a real learner would be done: until then the model is the last mix.
+                self.learner.train(env.model, &env.config.training);
                 self.publish(env);
                 self.tell_round(env, Input::Trained);
             }
@@ -246,7 +249,7 @@ impl Peer {
         self.round.handle(self.now, input, &mut outputs);
         for output in outputs {
             match output {
-                Output::Train { .. } => self.train(env),
+                Output::Train { .. } => self.set_timer(self.now + self.train_time, Timer::Trained),
                 Output::Draw { count, tried } => {
                     let peers = self.draw(env, count, &tried);
                     self.tell_round(env, Input::Drawn { peers });
@@ -261,12 +264,6 @@ impl Peer {
                 Output::WakeAt(_) => {}
             }
         }
-    }
-
-    /// The work is done at once; its result is told when a real learner would be done.
-    fn train(&mut self, env: &Environment<'_>) {
-        self.learner.train(env.model, &env.config.training);
-        self.set_timer(self.now + self.train_time, Timer::Trained);
     }
 
     fn mix(&mut self, env: &Environment<'_>) {

@@ -23,6 +23,7 @@ const JUDGED_ROWS: usize = 64;
 /// A pull under way.
 #[derive(Debug)]
 pub(super) struct Active {
+    number: u64,
     peer: PeerId,
     pull: Pull,
 }
@@ -55,7 +56,7 @@ impl Peer {
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
         self.next_pull += 1;
-        self.pulls.insert(number, Active { peer, pull });
+        self.pulls.push(Active { number, peer, pull });
         let gives_up = self.now + env.config.request_timeout;
         // At the deadline the round machine cancels what is left by itself.
         if gives_up < deadline {
@@ -66,7 +67,7 @@ impl Peer {
 
     pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u64, response: Response) {
         self.stats.bytes_in += 256;
-        let Some(active) = self.pulls.get_mut(&number).filter(|active| active.peer == peer_id(from)) else { return };
+        let Some(active) = self.active(from, number) else { return };
         let step = active.pull.answered(response);
         self.take_step(env, number, step);
     }
@@ -78,12 +79,12 @@ impl Peer {
         number: u64,
         chunks: Option<(Arc<Vec<u8>>, Range<usize>)>,
     ) {
-        let Some(active) = self.pulls.get_mut(&number).filter(|active| active.peer == peer_id(from)) else { return };
+        self.stats.bytes_in += chunks.as_ref().map_or(0, |(_, range)| range.len() as u64);
+        let Some(active) = self.active(from, number) else { return };
         let Some((bytes, range)) = chunks else {
             let step = active.pull.cut();
             return self.take_step(env, number, step);
         };
-        self.stats.bytes_in += range.len() as u64;
         let mut step = active.pull.opened();
         for chunk in bytes[range].chunks(CHUNK_BYTES) {
             step = active.pull.chunk(chunk);
@@ -91,12 +92,17 @@ impl Peer {
         self.take_step(env, number, step);
     }
 
+    /// The pull of this number, if it is from this peer.
+    fn active(&mut self, from: u32, number: u64) -> Option<&mut Active> {
+        self.pulls.iter_mut().find(|active| active.number == number && active.peer == peer_id(from))
+    }
+
     pub(super) fn on_pull_timeout(&mut self, env: &Environment<'_>, number: u64) {
         self.end_pull(env, number, false);
     }
 
     fn take_step(&mut self, env: &Environment<'_>, number: u64, step: Step) {
-        let Some(active) = self.pulls.get(&number) else { return };
+        let Some(active) = self.pulls.iter().find(|active| active.number == number) else { return };
         let (peer, to) = (active.peer, index_of(active.peer));
         match step {
             Step::Ask(request) => self.send(env, to, Message::Ask { pull: number, request }),
@@ -116,7 +122,8 @@ impl Peer {
     }
 
     fn end_pull(&mut self, env: &Environment<'_>, number: u64, arrived: bool) {
-        if let Some(active) = self.pulls.remove(&number) {
+        if let Some(at) = self.pulls.iter().position(|active| active.number == number) {
+            let active = self.pulls.swap_remove(at);
             self.stats.failed += u64::from(!arrived);
             self.tell_round(env, Input::PullEnded { peer: active.peer, arrived });
         }
