@@ -27,7 +27,7 @@ pub(super) const REPLICATION: Replication = Replication {
 /// Largest value of a feature of the digits.
 const INK: f32 = 16.0;
 /// Of so many test rows one is watched while peers learn; the others give the final accuracy.
-const WATCHED: usize = 3;
+const WATCHED: usize = 6;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +42,7 @@ struct Setup {
     rate_seeds: Vec<u64>,
     seeds: Vec<u64>,
     models: f64,
-    points: usize,
+    points: u32,
     targets: Vec<f64>,
     pooled_rounds: u64,
     alone_rounds: u64,
@@ -219,16 +219,17 @@ impl Bench {
         let config = Lockstep { links, rule: variant.rule, codec: variant.codec, ..self.config(rate, seed) };
         let mut network = self.network(config, shards(&self.train, self.setup.peers, self.setup.shards, seed))?;
         let budget = self.setup.models * 4.0 * self.model.layout().len() as f64;
-        let step = budget / self.setup.points as f64;
-        let (mut points, mut next) = (Vec::new(), step);
+        // Closer together at the start, where accuracy rises fast.
+        let due = |point: u32| budget * (f64::from(point) / f64::from(self.setup.points)).powi(2);
+        let (mut points, mut next) = (Vec::new(), 1);
         loop {
             network.round()?;
             let (bytes, rounds) = (network.bytes() as f64 / self.setup.peers as f64, network.rounds());
             // Another round like the mean of those before would spend more than there is; headers are let through.
             let ends = bytes * (1.0 + 1.0 / rounds as f64) > 1.01 * budget;
-            if bytes >= next || ends {
+            if bytes >= due(next) || ends {
                 points.push((rounds as f64, bytes, 100.0 * network.score(&self.watched).mean()));
-                next = ((bytes / step).floor() + 1.0) * step;
+                next += (next..).take_while(|&point| due(point) <= bytes).count() as u32;
             }
             if ends {
                 return Ok(Trial { points, score: network.score(&self.judged), rounds, bytes });
