@@ -93,6 +93,9 @@ struct Cell {
     rule: String,
     /// An attack, or "none".
     attack: String,
+    /// Instead of those of the place.
+    #[serde(default)]
+    iterations: Option<u64>,
     /// Their accuracies in percent after 900 iterations: of the mean model, then of the means of cliques.
     #[serde(default)]
     theirs: Vec<f64>,
@@ -179,7 +182,8 @@ impl Bench<'_> {
     }
 
     fn shape(&self, cell: &Cell) -> Shape {
-        if cell.place == Place::Majority { self.setup.majority } else { self.setup.dumbbell }
+        let shape = if cell.place == Place::Majority { self.setup.majority } else { self.setup.dumbbell };
+        Shape { iterations: cell.iterations.unwrap_or(shape.iterations), ..shape }
     }
 
     fn simulate(&self, cell: &Cell) -> Result<Found, ReplicationError> {
