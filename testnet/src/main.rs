@@ -17,7 +17,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a published result again; without a name, list them.
+    /// Run a published result again; without a name, list them. With PEERLEARN_JOURNAL=FILE a run that was stopped goes
+    /// on where it was.
     Replicate {
         /// Which one.
         name: Option<String>,

@@ -4,9 +4,12 @@
 //! with what others measured and what we did, and what the last full run wrote: `results.md`, `results.csv`,
 //! `curves.csv`, `picture.svg`. Its code is one file here and one line in [`all`].
 
+mod byrdlab;
+mod clipped_gossip;
 mod epidemic;
 mod gossip;
 mod hospitals;
+mod journal;
 mod picture;
 mod real_and_simulated;
 mod report;
@@ -15,10 +18,13 @@ mod scaling;
 mod scenario;
 mod split;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use thiserror::Error;
 
+pub use journal::{JOURNAL_VARIABLE, remembered};
 pub use picture::Axes;
 pub use report::{Curve, Report, spread};
 pub use scenario::Scenario;
@@ -45,6 +51,14 @@ pub enum ReplicationError {
     Scenario {
         /// The file.
         path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A text of the scenario names nothing.
+    #[error("{what} of a cell: {reason}")]
+    Text {
+        /// What it should name.
+        what: &'static str,
         /// What is wrong.
         reason: String,
     },
@@ -106,6 +120,8 @@ pub struct Replication {
 /// Every replication, in the order of their texts.
 pub fn all() -> Vec<Replication> {
     vec![
+        clipped_gossip::REPLICATION,
+        byrdlab::REPLICATION,
         hospitals::REPLICATION,
         gossip::REPLICATION,
         epidemic::REPLICATION,
@@ -123,6 +139,14 @@ pub fn find(name: &str) -> Result<Replication, ReplicationError> {
     let names = || all().iter().map(|replication| replication.name).collect::<Vec<_>>().join(", ");
     let found = all().into_iter().find(|replication| replication.name == name);
     found.ok_or_else(|| ReplicationError::Unknown { got: name.to_owned(), names: names() })
+}
+
+/// A rule or an attack from the text of a scenario.
+///
+/// # Errors
+/// The text names none.
+pub fn parsed<T: FromStr<Err: Display>>(what: &'static str, text: &str) -> Result<T, ReplicationError> {
+    text.parse().map_err(|error: T::Err| ReplicationError::Text { what, reason: error.to_string() })
 }
 
 /// The folder of all replications in the source tree.

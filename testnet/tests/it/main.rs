@@ -5,6 +5,7 @@
 use peerlearn_testnet::data::data_dir;
 use peerlearn_testnet::replications::{Report, Run, Scenario, find, folder};
 
+mod byrdlab;
 mod epidemic;
 mod gossip;
 mod hospitals;
