@@ -191,7 +191,8 @@ mod tests {
     fn forty_rounds_agree() {
         let folder = crate::replications::folder().join("real-and-simulated");
         let scenario = Scenario::read(&folder.join("scenario.toml"), true).unwrap();
-        let report = super::run(&Run { scenario, data: "".into(), fast: true, only: Vec::new() }).unwrap();
+        let run_of = |scenario| Run { scenario, data: "".into(), fast: true, only: Vec::new() };
+        let report = run(&run_of(scenario)).unwrap();
         let last = report.rows.last().unwrap();
         let number = |cell: &str| cell.parse::<f64>().unwrap();
         let (real, simulated) = (number(&last[1]), number(&last[2]));
