@@ -5,8 +5,8 @@
 //! | `sign-flip` | minus the mean of i and its honest neighbours | Li et al. 2019, RSA; Wu et al. 2023, section V |
 //! | `gaussian:S` | that mean plus S N(0, 1) in every coordinate | the same |
 //! | `label-flip` | an honestly trained model of labels c - 1 - y | Biggio et al. 2012 |
-//! | `ipm:E` | -E times the mean of the honest neighbours | Xie et al. 2020, "Fall of Empires" |
-//! | `alie:Z` | mean - Z standard deviations in every coordinate | Baruch et al. 2019, "A Little Is Enough" |
+//! | `ipm:E` | -E times that mean | Xie et al. 2020, "Fall of Empires" |
+//! | `alie:Z` | that mean - Z sample standard deviations in every coordinate | Baruch et al. 2019, "A Little Is Enough" |
 //! | `dissensus:E` | x_i - E sum w_ik (x_k - x_i) / (weight of liars at i) | He et al. 2022, ClippedGossip, equation 6 |
 //! | `isolation` | dissensus with E = 1: a weighted mean of all would leave i where it is | Ye et al. 2024, BRDSGD-GE |
 //! | `replacement:L` | mean + L (label-flipped model - mean) | Bagdasaryan et al. 2020, section 4.2 |
@@ -76,17 +76,17 @@ impl Attack {
     pub(super) fn answer(self, sight: &Sight<'_>, seed: u64) -> Vec<f32> {
         let mut model = match self {
             Attack::LabelFlip => sight.own.to_vec(),
-            Attack::SignFlip => mean(sight, true).iter().map(|value| -value).collect(),
+            Attack::SignFlip => mean(sight).iter().map(|value| -value).collect(),
             Attack::Gaussian(deviation) => {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                mean(sight, true).iter().map(|value| value + deviation * normal(&mut rng)).collect()
+                mean(sight).iter().map(|value| value + deviation * normal(&mut rng)).collect()
             }
-            Attack::Ipm(factor) => mean(sight, false).iter().map(|value| -factor * value).collect(),
+            Attack::Ipm(factor) => mean(sight).iter().map(|value| -factor * value).collect(),
             Attack::Alie(deviations) => mean_minus_deviations(sight, deviations),
             Attack::Dissensus(strength) => dissensus(sight, strength),
             Attack::Isolation => dissensus(sight, 1.0),
             Attack::Replacement(boost) => {
-                mean(sight, true).iter().zip(sight.own).map(|(mean, own)| mean + boost * (own - mean)).collect()
+                mean(sight).iter().zip(sight.own).map(|(mean, own)| mean + boost * (own - mean)).collect()
             }
         };
         model.iter_mut().for_each(|value| *value = if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) });
@@ -97,23 +97,23 @@ impl Attack {
 /// Largest parameter an attacker sends.
 const MOST: f32 = 1e30;
 
-/// Mean of the honest neighbours, with or without the victim; of the victim alone where there are none.
-fn mean(sight: &Sight<'_>, with_victim: bool) -> Vec<f32> {
-    let with_victim = with_victim || sight.honest.is_empty();
-    let mut sum = if with_victim { sight.victim.to_vec() } else { vec![0.0; sight.victim.len()] };
+/// Mean of the victim and its honest neighbours.
+fn mean(sight: &Sight<'_>) -> Vec<f32> {
+    let mut sum = sight.victim.to_vec();
     for (_, model) in sight.honest {
         sum.iter_mut().zip(*model).for_each(|(sum, value)| *sum += value);
     }
-    let count = sight.honest.len() + usize::from(with_victim);
-    sum.iter_mut().for_each(|sum| *sum /= count as f32);
+    let count = sight.honest.len() as f32 + 1.0;
+    sum.iter_mut().for_each(|sum| *sum /= count);
     sum
 }
 
 fn mean_minus_deviations(sight: &Sight<'_>, deviations: f32) -> Vec<f32> {
-    let mut model = mean(sight, false);
+    let mut model = mean(sight);
     let count = sight.honest.len().max(1) as f32;
     for (at, value) in model.iter_mut().enumerate() {
-        let variance = sight.honest.iter().map(|(_, honest)| (honest[at] - *value).powi(2)).sum::<f32>() / count;
+        let everyone = sight.honest.iter().map(|(_, honest)| honest[at]).chain([sight.victim[at]]);
+        let variance = everyone.map(|honest| (honest - *value).powi(2)).sum::<f32>() / count;
         *value -= deviations * variance.sqrt();
     }
     model
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn each_attack_by_hand() {
         assert_eq!(answer(Attack::SignFlip), -3.0);
-        assert_eq!(answer(Attack::Ipm(0.5)), -2.0);
-        // Mean 4, standard deviation 2.
-        assert_eq!(answer(Attack::Alie(1.5)), 1.0);
+        assert_eq!(answer(Attack::Ipm(0.5)), -1.5);
+        // Of 1, 2 and 6: mean 3, sample deviation sqrt(14 / 2).
+        assert!((answer(Attack::Alie(1.5)) - (3.0 - 1.5 * 7f32.sqrt())).abs() < 1e-6);
         // 1 - (0.25 * 1 + 0.25 * 5) / 0.25.
         assert_eq!(answer(Attack::Isolation), -5.0);
         assert_eq!(answer(Attack::Dissensus(2.0)), -11.0);
