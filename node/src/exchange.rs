@@ -11,5 +11,5 @@ mod pull;
 mod tests;
 
 pub use api::ExchangeHandle;
-pub use config::ExchangeSettings;
+pub use config::{Compression, ExchangeSettings};
 pub use pull::PullFailure;

@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 44] = [
+const WORDS: [(&str, &str); 45] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -50,6 +50,10 @@ const WORDS: [(&str, &str); 44] = [
         "How models travel here: f32, f16, bf16, int8, int8-row, fragment:P (1/P of it) or top-k:M (M/1000).",
     ),
     ("exchange.rounding", "How int8 rounds: nearest, or stochastic, which is right on average (QSGD, section 3.1)."),
+    (
+        "exchange.compression",
+        "Whether to ask for models in a zstd coat: none or zstd. For slow links; not under push-sum.",
+    ),
     ("exchange.max_inbound", "Pulls served at a time."),
     ("membership.max_peers", "Most peers known at a time."),
     ("membership.announce_every", "Least time between two announcements in a quiet network."),

@@ -172,7 +172,7 @@ async fn learn(partition: &str, settings: &[&str]) -> (f32, usize) {
 /// Every setting works in whole nodes: four peers so skewed that none gets past 55 % alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_codec_and_draw_learns() {
-    let skewed: [&[&str]; 12] = [
+    let skewed: [&[&str]; 13] = [
         &["mixing.rule=push-sum"],
         &["mixing.rule=clip:auto"],
         &["mixing.rule=trimmed-mean:1"],
@@ -183,6 +183,7 @@ async fn every_rule_codec_and_draw_learns() {
         &["exchange.codec=int8-row"],
         &["exchange.codec=fragment:2"],
         &["exchange.codec=top-k:200"],
+        &["exchange.codec=top-k:200", "exchange.compression=zstd"],
         &["exchange.rounding=stochastic", "membership.sampling=base:1"],
         &["training.reference_steps=10", "membership.sampling=uniform"],
     ];

@@ -1,12 +1,15 @@
 //! The actor that keeps the shelf.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::exchange::{Publication, Purse, Shelf};
-use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::mixing::push_sum::Ask;
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::Blob;
+use peerlearn_protocols::wire::pack;
 use peerlearn_protocols::wire::{BulkRequest, BulkStart, Refusal, Request, Response};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,6 +43,8 @@ pub(super) struct ExchangeState {
     layout: Arc<Layout>,
     inbound: Arc<Semaphore>,
     purse: Option<Arc<Mutex<Purse>>>,
+    /// Forms of the newest model that a coat was tried on.
+    tried: BTreeSet<Root>,
 }
 
 pub(super) struct ExchangeActor;
@@ -55,7 +60,8 @@ impl Actor for ExchangeActor {
         args: ExchangeArgs,
     ) -> Result<ExchangeState, ActorProcessingErr> {
         let shelf = Shelf::new(args.task, args.kept);
-        Ok(ExchangeState { shelf, layout: args.layout, inbound: args.inbound, purse: args.purse })
+        let (layout, inbound, purse) = (args.layout, args.inbound, args.purse);
+        Ok(ExchangeState { shelf, layout, inbound, purse, tried: BTreeSet::new() })
     }
 
     async fn handle(
@@ -81,6 +87,7 @@ pub(super) fn lock(purse: &Mutex<Purse>) -> MutexGuard<'_, Purse> {
 
 impl ExchangeState {
     fn on_publish(&mut self, publications: Vec<Publication>) {
+        self.tried.clear();
         let mut publications = publications.into_iter();
         publications.next().into_iter().for_each(|whole| self.shelf.publish(whole));
         publications.for_each(|publication| self.shelf.add(publication));
@@ -97,6 +104,12 @@ impl ExchangeState {
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(request) {
             response = self.shelf.answer(request);
         }
+        if let Request::Packed { codec, .. } = request
+            && matches!(response, Response::Offer { .. })
+            && self.pack(*codec)
+        {
+            response = self.shelf.answer(request);
+        }
         reply.answer(&self.with_mass(peer, request, response));
     }
 
@@ -111,14 +124,29 @@ impl ExchangeState {
 
     /// Puts the newest model on the shelf in the codec asked for; once a round and codec, so it costs little.
     fn transcode(&mut self, request: &Request) -> bool {
-        let (Request::Newest { codec, .. } | Request::Share { codec, .. }) = request else { return false };
-        let Some(newest) = self.shelf.newest() else { return false };
+        let (Request::Newest { codec, .. } | Request::Share { codec, .. } | Request::Packed { codec, .. }) = request
+        else {
+            return false;
+        };
+        let Some(newest) = self.shelf.newest().filter(|_| self.shelf.has_room()) else { return false };
         let offer = newest.offer;
         let Some(blob) = Blob::parse(&newest.blob, &self.layout).ok().and_then(|blob| blob.transcode(*codec).ok())
         else {
             return false;
         };
         self.shelf.add(Publication::new(Arc::new(blob), *codec, offer.age, offer.round, offer.samples));
+        true
+    }
+
+    /// Puts the newest model on the shelf in a coat, where that pays; tried once a model and codec.
+    fn pack(&mut self, codec: Codec) -> bool {
+        let Some(plain) = self.shelf.newest_in(codec, false).filter(|_| self.shelf.has_room()) else { return false };
+        if self.shelf.newest_in(codec, true).is_some() || !self.tried.insert(plain.offer.root) {
+            return false;
+        }
+        let Some(bytes) = pack::pack(&plain.blob) else { return false };
+        let packed = plain.in_coat(bytes);
+        self.shelf.add(packed);
         true
     }
 

@@ -1,5 +1,6 @@
 //! The handle of the exchange room.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::mixing::push_sum::{Ask, Grant};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::encoded_len;
-use peerlearn_protocols::wire::{BulkRequest, Request};
+use peerlearn_protocols::wire::{BulkRequest, Request, pack};
 use ractor::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ExchangeSettings;
 use super::actor::{ExchangeActor, ExchangeArgs, ExchangeMsg, lock};
+use super::config::{Compression, ExchangeSettings};
 use super::pull::{self, PullFailure};
 use crate::mailbox::{Mailbox, RoomGone};
 use crate::network::{BulkWriter, NetworkHandle, ReplyToken};
@@ -29,7 +30,17 @@ pub struct ExchangeHandle {
     task: TaskId,
     layout: Arc<Layout>,
     resumes: u32,
+    packed: bool,
     purse: Option<Arc<Mutex<Purse>>>,
+}
+
+/// Takes the coat off, where there is one.
+fn unpacked(pulled: Pulled, most: u64) -> Result<Pulled, PullFailure> {
+    match pack::unpack(&pulled.blob, most) {
+        Ok(Cow::Borrowed(_)) => Ok(pulled),
+        Ok(Cow::Owned(blob)) => Ok(Pulled { blob, ..pulled }),
+        Err(_) => Err(PullFailure::Coat),
+    }
 }
 
 impl ExchangeHandle {
@@ -56,6 +67,7 @@ impl ExchangeHandle {
             task,
             layout: Arc::clone(&layout),
             resumes,
+            packed: settings.compression == Compression::Zstd,
             purse: purse.clone(),
         };
         // Under push-sum a model is published twice a round.
@@ -87,13 +99,15 @@ impl ExchangeHandle {
     ) -> Result<Pulled, PullFailure> {
         let bytes = encoded_len(codec, &self.layout);
         let share = self.question(peer)?;
-        let order = PullOrder { task: self.task, codec, bytes, least_age, resumes: self.resumes, share };
+        let (task, resumes, packed) = (self.task, self.resumes, self.packed);
+        let order = PullOrder { task, codec, bytes, least_age, resumes, packed, share };
         let work = async {
             // The semaphore is never closed; a permit that fails would mean that the node stops.
             let _permit = self.outbound.acquire().await.map_err(|_| PullFailure::Deadline)?;
             pull::run(&self.network, peer, order).await
         };
-        tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))
+        let pulled = tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))?;
+        if packed { unpacked(pulled, bytes) } else { Ok(pulled) }
     }
 
     /// The question for mass that goes with a pull; none without a purse.

@@ -20,6 +20,9 @@ pub enum PullFailure {
     /// Mass was shared with too many peers already.
     #[error("mass is shared with too many peers")]
     Partners,
+    /// What came in a zstd coat is no model. The holder is at fault.
+    #[error("what came in a zstd coat is no model")]
+    Coat,
     /// Not in time.
     #[error("did not arrive before the deadline")]
     Deadline,
@@ -36,6 +39,7 @@ impl PullFailure {
         match self {
             PullFailure::Pull(error) => error.fault(),
             PullFailure::Request(RequestError::Malformed) => Some(Fault::Malformed),
+            PullFailure::Coat => Some(Fault::WrongShape),
             PullFailure::Request(RequestError::Timeout) | PullFailure::Deadline => Some(Fault::Slow),
             _ => None,
         }

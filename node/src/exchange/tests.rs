@@ -227,7 +227,8 @@ fn an_offer_that_fits_nothing_is_refused_before_bytes_flow() {
     use peerlearn_protocols::exchange::{Pull, PullOrder, Step};
     let layout = layout();
     let bytes = blob::encoded_len(Codec::Int8, &layout);
-    let order = PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3, share: None };
+    let order =
+        PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3, packed: false, share: None };
     let publication = Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1);
     let hashes = Manifest::of(&publication.blob).hashes().to_vec();
     let (mut pull, _) = Pull::new(order);

@@ -23,6 +23,8 @@ pub struct PullOrder {
     pub least_age: u64,
     /// Times to go on after a cut.
     pub resumes: u32,
+    /// Whether the model may come in a coat, and then with fewer bytes.
+    pub packed: bool,
     /// The question for mass that goes with it, under push-sum.
     pub share: Option<Ask>,
 }
@@ -133,6 +135,7 @@ impl Pull {
     pub fn new(order: PullOrder) -> (Self, Step) {
         let (task, codec) = (order.task, order.codec);
         let step = Step::Ask(match order.share {
+            None if order.packed => Request::Packed { task, codec },
             None => Request::Newest { task, codec },
             Some(Ask { number, taken }) => Request::Share { task, codec, number, taken },
         });
@@ -169,7 +172,8 @@ impl Pull {
         if offer.codec != order.codec {
             return Step::Failed(PullError::Unexpected);
         }
-        if offer.bytes != order.bytes {
+        let fits = if order.packed { offer.bytes <= order.bytes } else { offer.bytes == order.bytes };
+        if !fits {
             return Step::Failed(PullError::WrongSize { got: offer.bytes, want: order.bytes });
         }
         if offer.age < order.least_age {

@@ -8,6 +8,10 @@ use crate::id::{Root, TaskId};
 use crate::wire::control::MAX_HASHES;
 use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
 
+/// Most forms of one model on the shelf. A network speaks one codec, perhaps two while it changes, each plain and in a
+/// coat; whoever asks for ever new parameters of a codec is refused.
+pub const MAX_FORMS: usize = 8;
+
 /// An encoded model with its manifest, ready to be pulled.
 #[derive(Debug, Clone)]
 pub struct Publication {
@@ -17,6 +21,8 @@ pub struct Publication {
     pub manifest: Manifest,
     /// The bytes; shared with the pulls under way, never copied.
     pub blob: Arc<Vec<u8>>,
+    /// Whether the bytes have a coat that only those who ask for it can take off.
+    pub packed: bool,
 }
 
 impl Publication {
@@ -24,7 +30,15 @@ impl Publication {
     pub fn new(blob: Arc<Vec<u8>>, codec: Codec, age: u64, round: u64, samples: u32) -> Self {
         let manifest = Manifest::of(&blob);
         let offer = Offer { root: manifest.root(), bytes: manifest.bytes(), codec, age, round, samples };
-        Self { offer, manifest, blob }
+        Self { offer, manifest, blob, packed: false }
+    }
+}
+
+impl Publication {
+    /// The same model in a coat, given its bytes.
+    pub fn in_coat(&self, bytes: Vec<u8>) -> Self {
+        let Offer { codec, age, round, samples, .. } = self.offer;
+        Self { packed: true, ..Self::new(Arc::new(bytes), codec, age, round, samples) }
     }
 }
 
@@ -49,10 +63,13 @@ impl Shelf {
         self.publications.truncate(1 + self.kept);
     }
 
-    /// Adds the newest model in another codec; a codec that is there already is left alone.
+    /// Adds the newest model in another codec or coat; one that is there already is left alone.
     pub fn add(&mut self, publication: Publication) {
         if let Some(newest) = self.publications.front_mut()
-            && newest.iter().all(|held| held.offer.codec != publication.offer.codec)
+            && newest.len() < MAX_FORMS
+            && newest
+                .iter()
+                .all(|held| (held.offer.codec, held.packed) != (publication.offer.codec, publication.packed))
         {
             newest.push(publication);
         }
@@ -63,19 +80,29 @@ impl Shelf {
         self.publications.front()?.first()
     }
 
+    /// Whether the newest model may be made ready in one more form.
+    pub fn has_room(&self) -> bool {
+        self.publications.front().is_some_and(|newest| newest.len() < MAX_FORMS)
+    }
+
+    /// The newest model in a codec, with or without a coat.
+    pub fn newest_in(&self, codec: Codec, packed: bool) -> Option<&Publication> {
+        self.publications.front()?.iter().find(|held| held.offer.codec == codec && held.packed == packed)
+    }
+
     /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
     pub fn answer(&self, request: &Request) -> Response {
         match *request {
-            Request::Newest { task, .. } | Request::Share { task, .. } if task != self.task => {
+            Request::Newest { task, .. } | Request::Share { task, .. } | Request::Packed { task, .. }
+                if task != self.task =>
+            {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
             }
-            Request::Newest { codec, .. } | Request::Share { codec, .. } => match self.publications.front() {
-                None => refuse(Refusal::NothingYet, 1_000),
-                Some(newest) => match newest.iter().find(|held| held.offer.codec == codec) {
-                    None => refuse(Refusal::Codec, 600_000),
-                    Some(held) => Response::Offer { offer: held.offer, hashes: page(&held.manifest, 0) },
-                },
-            },
+            Request::Newest { codec, .. } | Request::Share { codec, .. } => self.offer(self.newest_in(codec, false)),
+            // Where the coat does not pay there is none.
+            Request::Packed { codec, .. } => {
+                self.offer(self.newest_in(codec, true).or_else(|| self.newest_in(codec, false)))
+            }
             Request::Hashes { root, first } => match self.find(root) {
                 None => refuse(Refusal::Gone, 0),
                 Some(held) => Response::Hashes { root, first, hashes: page(&held.manifest, first as usize) },
@@ -90,6 +117,14 @@ impl Shelf {
         let start = (request.first as usize).checked_mul(chunk)?;
         let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
         (start < held.blob.len()).then(|| (Arc::clone(&held.blob), start..end.min(held.blob.len())))
+    }
+
+    fn offer(&self, held: Option<&Publication>) -> Response {
+        match held {
+            Some(held) => Response::Offer { offer: held.offer, hashes: page(&held.manifest, 0) },
+            None if self.publications.is_empty() => refuse(Refusal::NothingYet, 1_000),
+            None => refuse(Refusal::Codec, 600_000),
+        }
     }
 
     fn find(&self, root: Root) -> Option<&Publication> {

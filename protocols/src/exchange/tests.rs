@@ -21,7 +21,15 @@ fn shelf(bytes: usize) -> Shelf {
 }
 
 fn order(bytes: usize) -> PullOrder {
-    PullOrder { task: TASK, codec: Codec::Int8, bytes: bytes as u64, least_age: 0, resumes: 2, share: None }
+    PullOrder {
+        task: TASK,
+        codec: Codec::Int8,
+        bytes: bytes as u64,
+        least_age: 0,
+        resumes: 2,
+        packed: false,
+        share: None,
+    }
 }
 
 /// Runs a pull against a shelf; the stream is cut after `cut_after` chunks, again and again.
@@ -262,4 +270,36 @@ fn an_answer_without_the_mass_asked_for_is_no_answer() {
     for order in [share, order(1000)] {
         assert_eq!(Pull::new(order).0.answered(late.clone()), Step::Failed(PullError::Unexpected));
     }
+}
+
+#[test]
+fn a_model_in_a_coat_is_for_those_who_ask_and_forms_are_bounded() {
+    let mut shelf = Shelf::new(TASK, 1);
+    let plain = Publication::new(Arc::new(vec![1; 1000]), Codec::Int8, 100, 5, 50);
+    shelf.publish(plain.clone());
+    let bytes = |shelf: &Shelf, request| match shelf.answer(&request) {
+        Response::Offer { offer, .. } => offer.bytes,
+        other => panic!("{other:?}"),
+    };
+    let (newest, packed) =
+        (Request::Newest { task: TASK, codec: Codec::Int8 }, Request::Packed { task: TASK, codec: Codec::Int8 });
+    assert_eq!(bytes(&shelf, packed.clone()), 1000, "none yet");
+    shelf.add(plain.in_coat(vec![2; 600]));
+    assert_eq!((bytes(&shelf, packed.clone()), bytes(&shelf, newest)), (600, 1000));
+    // A puller that asked for one takes fewer bytes, never more; one that did not takes only the right number.
+    let offered = shelf.answer(&packed);
+    let (mut pull, step) = Pull::new(PullOrder { packed: true, ..order(1000) });
+    assert_eq!(step, Step::Ask(packed));
+    assert!(matches!(pull.answered(offered.clone()), Step::Stream(_)));
+    let (mut small, _) = Pull::new(PullOrder { packed: true, ..order(599) });
+    assert_eq!(small.answered(offered.clone()), Step::Failed(PullError::WrongSize { got: 600, want: 599 }));
+    let (mut exact, _) = Pull::new(order(1000));
+    assert_eq!(exact.answered(offered), Step::Failed(PullError::WrongSize { got: 600, want: 1000 }));
+    // Ever new parameters of a codec do not fill the memory.
+    for parts in 2..500 {
+        shelf.add(Publication::new(Arc::new(vec![3; 10]), Codec::Fragment(parts), 100, 5, 50));
+    }
+    assert!(!shelf.has_room());
+    let late = Request::Newest { task: TASK, codec: Codec::Fragment(400) };
+    assert!(matches!(shelf.answer(&late), Response::Refused { reason: Refusal::Codec, .. }));
 }

@@ -37,6 +37,14 @@ pub enum Request {
         /// Number of the question whose mass was the last taken from this holder; 0 for none.
         taken: u64,
     },
+    /// "What is your newest model, in this codec, in a zstd coat where that is smaller?" Answered like
+    /// [`Request::Newest`]; an offer may have fewer bytes than the codec says.
+    Packed {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Codec wanted.
+        codec: Codec,
+    },
 }
 
 /// An answer.

@@ -34,6 +34,7 @@ fn every_kind_has_the_bytes_it_always_had() {
         format!("504c010300{TASK}02"),
         format!("504c010301{ROOT}fb0004"),
         format!("504c010302{TASK}01fd000000000100000003"),
+        format!("504c010303{TASK}0664"),
         format!("504c010400{offer}01{}", hash("55")),
         format!("504c010401{ROOT}fb000402{}{}", hash("55"), hash("66")),
         "504c01040201fbf401".to_owned(),

@@ -29,6 +29,7 @@ pub fn requests() -> Vec<Request> {
         Request::Newest { task: TaskId([0x11; 32]), codec: Codec::Int8 },
         Request::Hashes { root: Root([0x22; 32]), first: 1024 },
         Request::Share { task: TaskId([0x11; 32]), codec: Codec::F16, number: 1 << 32, taken: 3 },
+        Request::Packed { task: TaskId([0x11; 32]), codec: Codec::TopK(100) },
     ]
 }
 

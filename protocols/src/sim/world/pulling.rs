@@ -47,6 +47,7 @@ impl Peer {
             bytes: encoded_len(codec, env.model.layout()),
             least_age: if limited { self.stale.least(self.learner.age) } else { 0 },
             resumes: ExchangeConfig::default().resumes,
+            packed: false,
             // A peer that has just started has a model of its own and mass with it; it only looks.
             share: match &mut self.purse {
                 Some(purse) if !self.round.is_joining() => purse.question(peer),

@@ -68,7 +68,7 @@ impl Peer {
 
     fn transcode(&mut self, env: &Environment<'_>, request: &Request) -> bool {
         let (Request::Newest { codec, .. } | Request::Share { codec, .. }) = request else { return false };
-        let Some(newest) = self.shelf.newest() else { return false };
+        let Some(newest) = self.shelf.newest().filter(|_| self.shelf.has_room()) else { return false };
         let offer = newest.offer;
         let Ok(blob) = Blob::parse(&newest.blob, env.model.layout()) else { return false };
         let Ok(bytes) = blob.transcode(*codec) else { return false };
