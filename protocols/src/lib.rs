@@ -6,12 +6,14 @@
 //!              |            |             |
 //!              +-----+------+------+------+
 //!                    v             v
-//!   mixing  score  codec        wire  params  task      pure functions and types
-//!      |       |      |           |     |      |
-//!      +-------+------+-----+-----+-----+------+
-//!                           v
-//!                       id   time
+//!   mixing  drift  score  codec  sampling  estimate      wire  params  task      pure functions and types
+//!      |      |      |      |       |         |            |     |      |
+//!      +------+------+------+-------+---------+-----+------+-----+------+
+//!                                                   v
+//!                                               id   time
 //! ```
+//!
+//! `sim` (a feature) stands above all of it and interprets the machines for many peers in virtual time.
 //!
 //! What is absent is the architecture: no clock, no thread, no socket, no file, no runtime, no burn, no libp2p. Time is
 //! an argument ([`time::Time`]), randomness a seeded generator handed in, identity a newtype. The machines do not name
