@@ -1,15 +1,12 @@
 //! A draw in which many identities of one origin weigh as much as one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rand::Rng;
-use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
 use super::{Prefix, Source};
 use crate::id::PeerId;
 
 /// What counts as one origin.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     /// A block of public addresses.
     Block(Prefix),
@@ -40,52 +37,49 @@ impl Origin {
 ///
 /// The guard is as good as the prefixes: who holds many blocks of addresses has many shares, and among local addresses
 /// who can introduce under many names has as many. A peer listed twice counts where it is listed first. Fewer than
-/// `count` come back if there are fewer. Cost: `O(candidates + count)` up to the logarithm of sorted maps.
+/// `count` come back if there are fewer. Cost: four sorts of the candidates, one allocation.
 ///
 /// Grouping by /16 against eclipse attacks is after Heilman et al. 2015 (Bitcoin's buckets).
 pub fn draw_guarded(candidates: &[Source], count: usize, rng: &mut impl Rng) -> Vec<PeerId> {
     if count == 0 {
         return Vec::new();
     }
-    let mut origins = turns(candidates, rng);
-    let mut drawn = Vec::with_capacity(count.min(candidates.len()));
-    while drawn.len() < count && !origins.is_empty() {
-        origins.retain_mut(|peers| {
-            if drawn.len() < count {
-                drawn.extend(peers.pop());
-            }
-            !peers.is_empty()
-        });
-        origins.shuffle(rng);
-    }
-    drawn
+    let mut tickets: Vec<Ticket<'_>> = candidates.iter().map(|source| Ticket::new(source, rng)).collect();
+    // Stable: of a peer that is listed twice the first stays.
+    tickets.sort_by_key(|ticket| ticket.source.peer);
+    tickets.dedup_by_key(|ticket| ticket.source.peer);
+    // Turns within an introducer, then among the introducers of an origin, then among origins.
+    tickets.sort_unstable_by_key(|ticket| (ticket.origin, ticket.source.introducer, ticket.lot));
+    count_turns(&mut tickets, rng, |one, other| {
+        one.origin == other.origin && one.source.introducer == other.source.introducer
+    });
+    tickets.sort_unstable_by_key(|ticket| (ticket.origin, ticket.turn, ticket.lot));
+    count_turns(&mut tickets, rng, |one, other| one.origin == other.origin);
+    tickets.sort_unstable_by_key(|ticket| (ticket.turn, ticket.lot));
+    tickets.iter().take(count).map(|ticket| ticket.source.peer).collect()
 }
 
-/// The peers of every origin, origins in random order, the peer to draw next at the end of each.
-fn turns(candidates: &[Source], rng: &mut impl Rng) -> Vec<Vec<PeerId>> {
-    let mut seen = BTreeSet::new();
-    let mut origins: BTreeMap<Origin, BTreeMap<Option<PeerId>, Vec<PeerId>>> = BTreeMap::new();
-    for source in candidates.iter().filter(|source| seen.insert(source.peer)) {
-        let introducers = origins.entry(Origin::of(source)).or_default();
-        introducers.entry(source.introducer).or_default().push(source.peer);
-    }
-    let mut origins: Vec<Vec<PeerId>> =
-        origins.into_values().map(|introducers| interleave(introducers.into_values().collect(), rng)).collect();
-    origins.shuffle(rng);
-    origins
+/// A candidate with its lot, and the turn in which it comes.
+#[derive(Debug, Clone, Copy)]
+struct Ticket<'a> {
+    source: &'a Source,
+    origin: Origin,
+    lot: u64,
+    turn: u32,
 }
 
-/// One peer of every introducer, in random order, then a second one of those who have two, and so on; reversed.
-fn interleave(mut introducers: Vec<Vec<PeerId>>, rng: &mut impl Rng) -> Vec<PeerId> {
-    let mut order = Vec::with_capacity(introducers.iter().map(Vec::len).sum());
-    introducers.iter_mut().for_each(|peers| peers.shuffle(rng));
-    while !introducers.is_empty() {
-        introducers.shuffle(rng);
-        introducers.retain_mut(|peers| {
-            order.extend(peers.pop());
-            !peers.is_empty()
-        });
+impl<'a> Ticket<'a> {
+    fn new(source: &'a Source, rng: &mut impl Rng) -> Self {
+        Self { source, origin: Origin::of(source), lot: rng.random(), turn: 0 }
     }
-    order.reverse();
-    order
+}
+
+/// Numbers the tickets of every run of equals from zero, and gives all of them new lots: the first of many had the least of
+/// many lots, and would win against the first of few.
+fn count_turns(tickets: &mut [Ticket<'_>], rng: &mut impl Rng, same: impl Fn(&Ticket<'_>, &Ticket<'_>) -> bool) {
+    for run in tickets.chunk_by_mut(same) {
+        for (ticket, turn) in run.iter_mut().zip(0..) {
+            (ticket.turn, ticket.lot) = (turn, rng.random());
+        }
+    }
 }

@@ -71,6 +71,12 @@ impl<'a> World<'a> {
 
     /// Lets everything happen that is due before `end`.
     pub fn run_until(&mut self, end: Time) {
+        // On a thread of the pool: handing every window over to it would cost more than small windows themselves.
+        rayon::scope(|_| self.run_windows(end));
+        self.now = end;
+    }
+
+    fn run_windows(&mut self, end: Time) {
         let lookahead = self.env.config.link.delay.0.max(config::LEAST_DELAY);
         loop {
             let first = self.next.iter().copied().min().unwrap_or(end);
@@ -81,7 +87,6 @@ impl<'a> World<'a> {
             self.run_window(horizon);
             self.windows += 1;
         }
-        self.now = end;
     }
 
     fn run_window(&mut self, horizon: Time) {
