@@ -28,7 +28,7 @@ impl Fragment {
 }
 
 /// The finalizer of SplitMix64 (Steele et al. 2014): spreads neighbouring numbers over all bits.
-fn mix(mut z: u64) -> u64 {
+pub(super) fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

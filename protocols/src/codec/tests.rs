@@ -4,13 +4,21 @@ use super::*;
 use crate::params::TensorSpec;
 
 fn layout(sizes: &[usize]) -> Layout {
-    let tensor = |(n, &size): (usize, &usize)| TensorSpec { name: format!("t{n}"), shape: vec![size] };
-    Layout::new(sizes.iter().enumerate().map(tensor).collect()).unwrap()
+    shaped(sizes.iter().map(|&size| vec![size]).collect())
+}
+
+fn shaped(shapes: Vec<Vec<usize>>) -> Layout {
+    let tensor = |(n, shape)| TensorSpec { name: format!("t{n}"), shape };
+    Layout::new(shapes.into_iter().enumerate().map(tensor).collect()).unwrap()
 }
 
 fn models() -> impl Strategy<Value = (Layout, Vec<f32>)> {
-    prop::collection::vec(1usize..700, 1..6).prop_flat_map(|sizes| {
-        let layout = layout(&sizes);
+    let shape = prop_oneof![
+        (1usize..700).prop_map(|size| vec![size]),
+        (1usize..12, 1usize..50).prop_map(|(rows, columns)| vec![rows, columns]),
+    ];
+    prop::collection::vec(shape, 1..6).prop_flat_map(|shapes| {
+        let layout = shaped(shapes);
         let magnitude = prop_oneof![Just(1e-30f32), Just(1e-3), Just(1.0), Just(1e4), Just(1e37)];
         let params = magnitude.prop_flat_map({
             let length = layout.len();
@@ -148,6 +156,11 @@ fn positions_that_do_not_ascend_or_fit_are_refused() {
     assert!(!with(0, 97), "descending");
     assert!(!with(4, 100), "beyond the end");
     assert!(with(0, 3));
+    for scale in [f32::NAN, f32::INFINITY, -1.0, f32::MAX] {
+        let mut body = good.clone();
+        body[20..24].copy_from_slice(&scale.to_le_bytes());
+        assert!(!is_sound(Codec::TopK(50), &layout, &body), "{scale}");
+    }
 }
 
 #[test]
@@ -200,4 +213,77 @@ fn a_tensor_of_zeros_stays_zero() {
     let mut back = [9.0; 6];
     read(Codec::Int8, &layout, &body, 0, &mut back);
     assert_eq!(back, params);
+    for codec in codecs() {
+        read(codec, &layout, &encode(codec, &layout, &[0.0; 6], 0), 0, &mut back);
+        assert!(back.iter().all(|value| *value == 0.0 || (codec.is_partial() && value.is_nan())), "{codec}: {back:?}");
+    }
+}
+
+#[test]
+fn a_step_is_never_subnormal() {
+    let layout = layout(&[2]);
+    let mut back = [9.0; 2];
+    // The least step is 2.4e-38: 1e-38 is less than half of it, 2e-38 is more.
+    read(Codec::Int8, &layout, &encode(Codec::Int8, &layout, &[1e-38, 2e-38], 0), 0, &mut back);
+    assert_eq!(back, [0.0, 2.0 * f32::MIN_POSITIVE]);
+}
+
+#[test]
+fn a_row_of_sixteen_has_a_step_and_one_of_fifteen_has_none() {
+    let bytes = |shape: &[usize]| {
+        let layout = shaped(vec![shape.to_vec()]);
+        encode(Codec::Int8Row, &layout, &vec![1.0; layout.len()], 0).len() - layout.len()
+    };
+    assert_eq!([&[3, 16][..], &[3, 15], &[3, 2, 8], &[48], &[]].map(bytes), [12, 4, 12, 4, 4]);
+}
+
+#[test]
+fn top_k_sends_the_largest_and_of_equals_the_first() {
+    let layout = layout(&[20]);
+    let sent = |params: &[f32]| {
+        let mut back = [0.0; 20];
+        read(Codec::TopK(200), &layout, &encode(Codec::TopK(200), &layout, params, 0), 0, &mut back);
+        (0..20).filter(|&at| !back[at].is_nan()).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&[-2.0; 20]), [0, 1, 2, 3]);
+    // A permutation of 0 to 19 with signs: 19, 18, 17 and 16 are at the places 13, 6, 19 and 12.
+    let params: Vec<f32> = (0..20).map(|at| (at * 3 % 20) as f32 * if at % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    assert_eq!(sent(&params), [6, 12, 13, 19]);
+}
+
+/// The positions of a fragment follow from its seed on both sides, so this function is part of the wire format.
+#[test]
+fn fragments_are_drawn_by_the_published_function() {
+    // The first two numbers of SplitMix64 from the seed 0.
+    assert_eq!(fragment::mix(0), 0xe220_a839_7b1d_cdaf);
+    assert_eq!(fragment::mix(0x9e37_79b9_7f4a_7c15), 0x6e78_9e6a_a1b9_65f4);
+    // Seed and number of the group are combined bit by bit.
+    let layout = layout(&[12]);
+    let mut back = [0.0; 12];
+    read(Codec::Fragment(4), &layout, &encode(Codec::Fragment(4), &layout, &[1.0; 12], 6), 0, &mut back);
+    let sent: Vec<usize> = (0..12).filter(|&at| !back[at].is_nan()).collect();
+    assert_eq!(
+        sent,
+        [6u64, 7, 4].map(fragment::mix).iter().enumerate().map(|(n, z)| n * 4 + (z % 4) as usize).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn tags_parameters_and_sets_agree() {
+    let known = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 2), (5, 1000), (6, 1), (6, 500)];
+    for (tag, parameter) in known {
+        let codec = Codec::from_wire(tag, parameter).unwrap();
+        assert_eq!((codec.tag(), codec.parameter()), (tag, parameter));
+        assert_eq!(codec.is_partial(), tag >= 5, "{codec}");
+        assert_eq!(codec.whole(), if tag >= 5 { Codec::Int8 } else { codec });
+        assert!(
+            CodecSet::all().contains(codec)
+                && CodecSet(1 << tag).contains(codec)
+                && !CodecSet(!(1 << tag)).contains(codec)
+        );
+    }
+    for (tag, parameter) in [(0, 1), (4, 2), (5, 0), (5, 1), (5, 1001), (6, 0), (6, 501), (7, 0), (255, 2)] {
+        assert_eq!(Codec::from_wire(tag, parameter), None, "{tag} {parameter}");
+    }
+    assert_eq!(CodecSet::all(), CodecSet(0b111_1111));
 }

@@ -100,6 +100,50 @@ fn an_offer_that_would_be_refused_is_not_worth_pulling() {
     assert_eq!(filter.least(400), 100);
     filter.round_closed(1, 3);
     assert_eq!(filter.least(400), 100);
+    // A round in which nobody offered anything says nothing about the own age.
+    filter.round_closed(0, 0);
+    assert_eq!(filter.least(400), 100);
+}
+
+#[test]
+fn half_the_median_age_is_young_enough() {
+    let others = |age| [(1, 1000, 1.0), (2, 1000, 1.0), (3, age, 1.0)];
+    assert_eq!([499, 500].map(|age| mix_constants(Rule::AgeLimited, 1000, &others(age)).1.refused.len()), [1, 0]);
+    assert_eq!([499, 500].map(|age| mix_constants(Rule::AgeLimited, age, &others(1000)).1.was_behind), [true, false]);
+}
+
+#[test]
+fn rows_are_the_weight_up_to_one_share() {
+    let layout = layout(1);
+    let (ten, hundred) =
+        (encode(Codec::F32, &layout, &[10.0]).unwrap(), encode(Codec::F32, &layout, &[100.0]).unwrap());
+    let candidates = [(1, &ten, 50), (2, &hundred, 850)].map(|(n, blob, samples)| Candidate {
+        peer: peer(n),
+        meta: Meta::new(5, samples),
+        model: Blob::parse(blob, &layout).unwrap(),
+    });
+    let mut params = [0.0];
+    mix(&Rule::SampleWeighted, Own { params: &mut params, meta: Meta::new(5, 100), round: 0 }, &candidates);
+    assert!((params[0] - (0.05 * 10.0 + 100.0 / 3.0)).abs() < 1e-4, "{params:?}");
+}
+
+#[test]
+fn a_pair_is_the_first_candidate_and_the_own_model() {
+    let (value, outcome) = mix_constants(Rule::Pair, 10, &[(1, 10, 8.0), (2, 10, 100.0)]);
+    assert_eq!((value, outcome.mixed, outcome.refused), (4.0, vec![peer(1)], vec![(peer(2), Refused::Outlier)]));
+    // Each half goes toward the partner.
+    let layout = layout(2);
+    let [a, b] = [[0.0, 4.0], [2.0, -4.0]].map(|params| encode(Codec::F32, &layout, &params).unwrap());
+    let [a, b] = [&a, &b].map(|blob| Blob::parse(blob, &layout).unwrap());
+    let mut model = [10.0, 10.0];
+    pair::add_half(&mut model, &a, &b);
+    assert_eq!(model, [11.0, 6.0]);
+}
+
+#[test]
+fn only_ubar_asks_for_losses() {
+    assert!(Rule::Ubar { rho: 0.5 }.needs_losses());
+    assert!(![Rule::Median, Rule::Ios { b: 1 }, Rule::Clip { radius: None }].into_iter().any(Rule::needs_losses));
 }
 
 #[test]
@@ -137,6 +181,16 @@ fn mass_is_the_weight() {
         mix(&Rule::PushSum, own, &[candidate(1, push_sum::UNIT), candidate(2, 0), candidate(3, push_sum::MOST + 1)]);
     assert_eq!((params, outcome.mass), ([2.0; 2], 4 * push_sum::UNIT));
     assert_eq!(outcome.refused.len(), 2);
+    // Without own mass nothing of the own model is left, but what nobody sent.
+    let blob = encode(Codec::TopK(500), &layout, &[8.0, 0.0]).unwrap();
+    let candidate = Candidate {
+        peer: peer(1),
+        meta: Meta { mass: push_sum::MOST, ..meta(5) },
+        model: Blob::parse(&blob, &layout).unwrap(),
+    };
+    let mut params = [1.0; 2];
+    mix(&Rule::PushSum, Own { params: &mut params, meta: meta(5), round: 0 }, &[candidate]);
+    assert!((params[0] - 8.0).abs() < 1e-5 && params[1] == 1.0, "{params:?}");
 }
 
 #[test]

@@ -104,9 +104,21 @@ mod tests {
             assert_eq!((rule.to_string().as_str(), name.parse()), (name, Ok(rule)));
         }
         assert_eq!("balance:2".parse(), Ok(Rule::Balance { gamma: 2.0, rounds: 300 }));
-        for text in
-            ["", "mean", "ios", "ios:0", "ios:101", "clip:-1", "clip:NaN", "clip:inf", "ubar:1.5", "balance:1:0"]
-        {
+        assert_eq!("ubar:1".parse(), Ok(Rule::Ubar { rho: 1.0 }));
+        assert_eq!("trimmed-mean:100".parse(), Ok(Rule::TrimmedMean { b: 100 }));
+        for text in [
+            "",
+            "mean",
+            "ios",
+            "ios:0",
+            "ios:101",
+            "clip:-1",
+            "clip:0",
+            "clip:NaN",
+            "clip:inf",
+            "ubar:1.5",
+            "balance:1:0",
+        ] {
             assert!(text.parse::<Rule>().is_err(), "{text}");
         }
     }

@@ -103,5 +103,7 @@ fn strangers_cost_bounded_memory_and_no_one_makes_mass() {
     let holder = stranger(0);
     let number = account.ask(holder).unwrap().number;
     assert!(!account.take(holder, Grant { number, mass: MOST + 1 }));
+    assert!(account.take(holder, Grant { number, mass: MOST }), "that of a million peers");
+    assert_eq!(account.open(&holder), None, "asked, never granted");
     assert!(!account.take(stranger(5000), Grant { number: 1, mass: 1 }), "never asked");
 }

@@ -164,4 +164,14 @@ fn too_few_candidates_change_nothing() {
     }
     let (got, _) = run(Rule::Median, &own, &others[..1], 0);
     assert_eq!(got, [1.0; SIZE]);
+    // One fewer than needed is too few, as many as needed are enough.
+    for b in 1..4 {
+        for rule in [Rule::TrimmedMean { b }, Rule::Ios { b }, Rule::MultiKrum { b }] {
+            let mixed = |count: usize| run(rule, &own, &vec![vec![5.0; SIZE]; count], 0).1.mixed.len();
+            let need = 2 * usize::from(b) + 1;
+            assert_eq!(mixed(need - 1), 0, "{rule}");
+            assert!(mixed(need) > 0, "{rule}");
+        }
+    }
+    assert_eq!(run(Rule::MultiKrum { b: 0 }, &own, &others[..1], 0).1.mixed.len(), 0);
 }

@@ -87,6 +87,9 @@ fn clipping_leaves_what_is_near_alone() {
     let (plain, _) = run(Rule::Uniform, &honest[0], &honest[1..]);
     let (clipped, _) = run(Rule::Clip { radius: Some(1e6) }, &honest[0], &honest[1..]);
     assert!(plain.iter().zip(&clipped).all(|(plain, clipped)| (plain - clipped).abs() < 1e-6));
+    // Where all are equal the radius is 0, and so is every distance.
+    let (clipped, outcome) = run(Rule::Clip { radius: None }, &honest[0], &vec![honest[0].clone(); 3]);
+    assert_eq!((clipped, outcome.mixed.len()), (honest[0].clone(), 3));
 }
 
 #[test]
@@ -121,6 +124,25 @@ fn a_large_model_mixes_like_a_small_one() {
         }
         assert_eq!(outcome.mixed.len() + outcome.refused.len(), 5);
         assert!(invariant::finite(&mixed));
+    }
+}
+
+/// A liar that differs in the last parameter alone is seen there, however the work is cut.
+#[test]
+fn distances_see_every_parameter() {
+    for size in [SIZE, apply::PART + 4096 + 513] {
+        let value = |at: usize| (at % 1013) as f32;
+        let own: Vec<f32> = (0..size).map(value).collect();
+        let mut others = vec![own.clone(); 4];
+        others[2][size - 1] = -1000.0;
+        for rule in [Rule::Ios { b: 1 }, Rule::MultiKrum { b: 1 }] {
+            let (mixed, outcome) = run(rule, &own, &others);
+            assert_eq!(outcome.refused, [(peer(2), Refused::Outlier)], "{rule} of {size}");
+            assert!(mixed.iter().zip(&own).all(|(mixed, own)| (mixed - own).abs() < 1e-3), "{rule} of {size}");
+        }
+        // The others are not away at all: a ball of a thousandth holds them, and the liar is outside.
+        let (_, outcome) = run(Rule::Balance { gamma: 1e-5, rounds: 1 }, &own, &others);
+        assert_eq!(outcome.mixed, [peer(0), peer(1), peer(3)]);
     }
 }
 
