@@ -10,10 +10,11 @@
 //! | [`Codec::Fragment`] | `fragment:P` | 1 / P, and 4 for 512 sent | half a step of its 512; one of every P parameters is sent, drawn anew from a seed |
 //! | [`Codec::TopK`] | `top-k:M` | 5 M / 1000, and 4 for 512 sent | half a step of its 512; the M / 1000 that changed most since they were last sent |
 //!
-//! The int8 family rounds to the nearest step, or stochastically ([`Rounding`]): then the error is at most one step, and
-//! zero in expectation (Alistarh et al. 2017, QSGD, section 3.1). The last two are *partial*: a parameter that was not
-//! sent reads as NaN, and mixing leaves it out of the mean. Fragments cut bytes when peers are many and hide whole models
-//! (Biswas et al. 2025, Shatter); top-k suits slow, stable networks (Dhasade et al. 2023, JWINS, compares both).
+//! Steps are counted in single precision, which adds up to 3e-5 of one. The int8 family rounds to the nearest step, or
+//! stochastically ([`Rounding`]): then the error is at most one step, and zero in expectation (Alistarh et al. 2017,
+//! QSGD, section 3.1). The last two are *partial*: a parameter that was not sent reads as NaN, and mixing leaves it out
+//! of the mean. Fragments cut bytes when peers are many and hide whole models (Biswas et al. 2025, Shatter); top-k
+//! suits slow, stable networks (Dhasade et al. 2023, JWINS, compares both).
 //!
 //! A new codec is one file that implements [`Coding`], one variant here and one line in [`Codec::coding`].
 
