@@ -1,0 +1,8 @@
+//! Frames of questions.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use peerlearn_protocols::wire::Request;
+use peerlearn_protocols_fuzz::round_trip;
+
+fuzz_target!(|bytes: &[u8]| round_trip::<Request>(bytes));
