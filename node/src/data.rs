@@ -17,8 +17,8 @@ pub use config::DataConfig;
 pub use dataset::Dataset;
 pub use digits::digits;
 pub use error::DataError;
-pub use load::{Loaded, load};
-pub(crate) use load::{prepare, read};
+
+pub use load::{Loaded, Raw, Source, load, prepare, read};
 pub use partition::{Partition, PartitionError};
 pub use scaling::Scaling;
 pub use split::split;

@@ -23,6 +23,7 @@ mod event;
 mod frames;
 mod gossip;
 mod ids;
+pub mod links;
 mod swarm;
 #[cfg(test)]
 mod tests;
@@ -33,4 +34,4 @@ pub use bulk::{BulkReader, BulkWriter};
 pub use config::NetworkConfig;
 pub use error::{NetworkError, RequestError};
 pub use event::{NetworkEvent, ReplyToken, VerdictToken};
-pub use ids::{from_libp2p, keypair_peer, libp2p_text, to_libp2p};
+pub use ids::{from_libp2p, keypair_of_seed, keypair_peer, libp2p_text, to_libp2p};

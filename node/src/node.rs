@@ -145,6 +145,24 @@ impl Node {
         self.inner.learner.snapshot().await
     }
 
+    /// Listens on fresh ports and hangs up on everybody, as a machine does that changes from one network to another.
+    pub fn change_address(&self) {
+        self.inner.network.change_address();
+    }
+
+    /// The clock of this node, to make it wrong in experiments.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Ends without saving anything, as a crash does.
+    pub async fn abort(&self) {
+        let inner = &self.inner;
+        inner.tasks.lock().await.drain(..).for_each(|task| task.abort());
+        inner.supervisor.stop().await;
+        inner.home.iter().for_each(|home| home.release());
+    }
+
     /// Waits until a room failed too often to go on; says which and why.
     pub async fn failed(&self) -> String {
         self.inner.supervisor.failed().await

@@ -49,6 +49,17 @@ impl Fingerprint {
 }
 
 impl Loaded {
+    /// Rows that come from elsewhere than a file that this crate reads.
+    pub fn new(
+        train: Dataset,
+        validation: Option<Dataset>,
+        test: Option<Dataset>,
+        classes: Vec<String>,
+        scaling: Scaling,
+    ) -> Self {
+        Self { train, validation, test, classes, scaling, files: Vec::new() }
+    }
+
     /// The files that no longer look as they did when they were read. The rows in memory stay what they were.
     pub fn changed(&self) -> Vec<PathBuf> {
         let changed = |file: &&Fingerprint| Fingerprint::of(&file.path) != **file;
@@ -76,10 +87,14 @@ pub fn load(config: &DataConfig, identity: &[u8; 32]) -> Result<Loaded, DataErro
     Ok(loaded)
 }
 
-type Source = (Raw, Option<Raw>, Scaling, Vec<PathBuf>);
+/// Training rows, test rows, the scaling that `auto` means for them, and the files they came from.
+pub type Source = (Raw, Option<Raw>, Scaling, Vec<PathBuf>);
 
-/// Reads the source: training rows, test rows, the scaling that `auto` means for it, its files.
-pub(crate) fn read(config: &DataConfig) -> Result<Source, DataError> {
+/// Reads the source that the settings name, whole: neither dealt nor scaled.
+///
+/// # Errors
+/// Any [`DataError`].
+pub fn read(config: &DataConfig) -> Result<Source, DataError> {
     if config.source == "digits" {
         let (train, test) = digits()?;
         return Ok((train, Some(test), Scaling::Unit(16.0), Vec::new()));
@@ -97,8 +112,16 @@ pub(crate) fn read(config: &DataConfig) -> Result<Source, DataError> {
     }
 }
 
-/// Splits and scales some rows of a source.
-pub(crate) fn prepare(
+/// Splits and scales some rows of a source: what [`load`] gives a node that has these rows.
+///
+/// Shapes: `rows` are indices into `train`; `validation` is the fraction of them kept apart, chosen by `seed`.
+///
+/// # Errors
+/// A value is not finite after scaling, or a label is out of range.
+///
+/// # Panics
+/// An index is beyond the rows of `train`.
+pub fn prepare(
     train: &Raw,
     rows: &[usize],
     test: Option<&Raw>,

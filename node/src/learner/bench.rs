@@ -208,6 +208,7 @@ impl Workbench {
         let layout = self.layout.clone();
         let (candidates, faults) = parse(models, &layout);
         self.learner.read(&mut self.good);
+        self.let_hear(&candidates);
         let local = self.variate.correction().map(|_| self.good.clone());
         let outcome = self.carry_out(&candidates, mass);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
@@ -220,6 +221,18 @@ impl Workbench {
         }
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
         Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+    }
+
+    fn let_hear(&mut self, candidates: &[Candidate<'_>]) {
+        if self.learner.is_listening() {
+            let decoded = |candidate: &Candidate<'_>| {
+                let mut params = vec![0.0; self.layout.len()];
+                candidate.model.read_over(0, &self.good, &mut params);
+                params
+            };
+            let models: Vec<Vec<f32>> = candidates.iter().map(decoded).collect();
+            self.learner.heard(&self.good, &models);
+        }
     }
 
     /// Mixes into `good`. Trying models writes them into the learner, so whoever calls this writes `good` back.
@@ -249,6 +262,7 @@ impl Workbench {
     /// Encodes the model as it is now: after training, before the next mix. In the configured codec it counts as sent.
     pub fn encode(&mut self, codec: Codec) -> Result<Encoded, LearnError> {
         let params = read(&*self.learner, &self.layout);
+        let params = self.learner.offered(params);
         let blob = match codec == self.encoder.codec() {
             true => self.encoder.encode(&self.layout, &params)?,
             false => blob::encode(codec, &self.layout, &params)?,

@@ -357,7 +357,7 @@ async fn a_panicking_model_is_reported_and_built_anew_from_the_last_mix() {
         Arc::new(move || Ok(Box::new(Bomb(build(&ModelFamily::Linear, &[2], 3)?, Arc::clone(&bomb)))));
     let (learner, room) = LearnerHandle::new(factory, data(), LearnerConfig::default(), start());
     let clock = Clock::start();
-    let events = EventBus::new(PeerId([1; 32]), clock);
+    let events = EventBus::new(PeerId([1; 32]), clock.clone());
     let mut reader = events.subscribe();
     let rooms = vec![("learner", room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), clock, events).await.unwrap();

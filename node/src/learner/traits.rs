@@ -44,6 +44,24 @@ pub trait Learner: Send + 'static {
     /// # Errors
     /// The features do not fit the model.
     fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError>;
+
+    /// The parameters offered to others, given those the model has. The default offers them as they are; a learner that
+    /// adds noise, or an attacker in an experiment, offers others. What is not finite is refused by whoever pulls it.
+    ///
+    /// Shapes: `params` and answer `[layout.len()]`.
+    fn offered(&mut self, params: Vec<f32>) -> Vec<f32> {
+        params
+    }
+
+    /// Whether [`Learner::heard`] is to be called; decoding models for it costs time and memory.
+    fn is_listening(&self) -> bool {
+        false
+    }
+
+    /// Sees the own parameters and the models that arrived, before they are mixed.
+    ///
+    /// Shapes: `own: [layout.len()]`, `models: [arrived][layout.len()]`.
+    fn heard(&mut self, _own: &[f32], _models: &[Vec<f32>]) {}
 }
 
 /// What to do in one call of [`Learner::train`].

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::api::Line;
 use super::behaviour::bulk_protocol;
 use super::counting::Counters;
+use super::links::Links;
 use super::swarm::Driver;
 use super::{NetworkConfig, NetworkEvent, bulk};
 
@@ -27,6 +28,7 @@ pub(super) struct NetworkArgs {
     pub task: TaskId,
     pub events: mpsc::Sender<NetworkEvent>,
     pub counters: Counters,
+    pub links: Option<Links>,
     pub line: Line,
 }
 
@@ -53,8 +55,9 @@ impl Actor for NetworkActor {
         args: NetworkArgs,
     ) -> Result<NetworkState, ActorProcessingErr> {
         let (sender, receiver) = mpsc::channel(COMMANDS);
+        let (links, events) = (args.links.as_ref(), args.events.clone());
         let mut driver =
-            Driver::new(args.keypair, args.task, &args.config, &args.counters, args.events.clone(), sender.clone())?;
+            Driver::new(args.keypair, args.task, &args.config, &args.counters, links, events, sender.clone())?;
         driver.listening(args.config.listen.len()).await;
         let control = driver.control();
         let accepting = tokio::spawn(bulk::accept(control.clone(), bulk_protocol()?, args.events));

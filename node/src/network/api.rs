@@ -15,6 +15,7 @@ use super::behaviour::bulk_protocol;
 use super::bulk::BulkReader;
 use super::counting::Counters;
 use super::ids::{keypair_peer, libp2p_text, to_libp2p};
+use super::links::Links;
 use super::swarm::Command;
 use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError};
 use crate::supervisor::Start;
@@ -43,13 +44,27 @@ impl NetworkHandle {
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
     ) -> Result<(Self, Start), NetworkError> {
+        Self::with_links(config, keypair, task, events, None)
+    }
+
+    /// The same over links that are bad on purpose.
+    ///
+    /// # Errors
+    /// The key pair is not ed25519.
+    pub fn with_links(
+        config: NetworkConfig,
+        keypair: Keypair,
+        task: TaskId,
+        events: mpsc::Sender<NetworkEvent>,
+        links: Option<Links>,
+    ) -> Result<(Self, Start), NetworkError> {
         let wrong_key = || NetworkError::Setup { part: "identity", reason: "the key is not ed25519".to_owned() };
         let local = keypair_peer(&keypair).ok_or_else(wrong_key)?;
         let (line, counters) = (Line::default(), Counters::default());
         let timeout = config.request_timeout;
         let handle =
             Self { local, line: Arc::clone(&line), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
-        let args = NetworkArgs { config, keypair, task, events, counters, line };
+        let args = NetworkArgs { config, keypair, task, events, counters, links, line };
         let start: Start = Arc::new(move |supervisor| {
             let args = args.clone();
             Box::pin(async move {
@@ -94,6 +109,11 @@ impl NetworkHandle {
     /// Dials, unless connected or dialling already.
     pub fn dial(&self, peer: Option<PeerId>, addresses: Vec<String>) {
         self.command(Command::Dial { peer, addresses });
+    }
+
+    /// Listens on fresh ports and hangs up on everybody, as a machine does that changes from one network to another.
+    pub fn change_address(&self) {
+        self.command(Command::Move);
     }
 
     /// Closes all connections to a peer.

@@ -3,6 +3,13 @@
 use libp2p::identity::{self, Keypair, PublicKey};
 use peerlearn_protocols::id::PeerId;
 
+/// The key pair that a seed gives: for experiments, in which who is who is to be known beforehand.
+pub fn keypair_of_seed(seed: &PeerId) -> Keypair {
+    let secret = *blake3::Hasher::new_derive_key("peerlearn identity of a seed").update(&seed.0).finalize().as_bytes();
+    // Every 32 bytes are an ed25519 secret.
+    Keypair::ed25519_from_bytes(secret).unwrap_or_else(|_| Keypair::generate_ed25519())
+}
+
 /// The libp2p id of a peer; `None` for 32 bytes that are no ed25519 key.
 pub fn to_libp2p(peer: &PeerId) -> Option<libp2p::PeerId> {
     public_key(peer).map(|key| key.to_peer_id())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -22,6 +23,7 @@ use super::counting::Counters;
 use super::event::{ReplyToken, VerdictToken};
 use super::gossip::{self, Allowances};
 use super::ids::{from_libp2p, to_libp2p};
+use super::links::Links;
 use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -42,11 +44,15 @@ pub(super) enum Command {
     Respond { channel: ResponseChannel<Vec<u8>>, frame: Vec<u8> },
     Addresses { reply: oneshot::Sender<Vec<String>> },
     Connections { reply: oneshot::Sender<Vec<PeerId>> },
+    Move,
 }
 
 /// The swarm with what belongs to it.
 pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
+    /// Where to listen, as the settings say.
+    listen: Vec<String>,
+    listeners: Vec<ListenerId>,
     keypair: Keypair,
     task: TaskId,
     events: mpsc::Sender<NetworkEvent>,
@@ -66,24 +72,20 @@ impl Driver {
         task: TaskId,
         config: &NetworkConfig,
         counters: &Counters,
+        links: Option<&Links>,
         events: mpsc::Sender<NetworkEvent>,
         commands: mpsc::Sender<Command>,
     ) -> Result<Self, NetworkError> {
-        let transport = transport::build(&keypair, counters)?;
+        let transport = transport::build(&keypair, counters, links)?;
         let behaviour = Behaviour::new(&keypair, task, config)?;
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
-        for text in &config.listen {
-            let address: Multiaddr = text.parse().map_err(|_| NetworkError::Address { address: text.clone() })?;
-            let failed = |error: libp2p::TransportError<_>| NetworkError::Listen {
-                address: text.clone(),
-                reason: innermost(&error),
-            };
-            swarm.listen_on(address).map_err(failed)?;
-        }
+        let listeners = config.listen.iter().map(|text| listen(&mut swarm, text)).collect::<Result<_, _>>()?;
         Ok(Self {
             swarm,
+            listen: config.listen.clone(),
+            listeners,
             keypair,
             task,
             events,
@@ -160,6 +162,26 @@ impl Driver {
                 let kin = self.peers.iter().filter(|(_, kin)| **kin).filter_map(|(peer, _)| from_libp2p(peer));
                 let _ = reply.send(kin.collect());
             }
+            Command::Move => self.change_address(),
+        }
+    }
+
+    /// Listens anew and hangs up on everybody, as a machine does that changes from one network to another. Where the
+    /// settings name a port, it stays.
+    fn change_address(&mut self) {
+        for listener in std::mem::take(&mut self.listeners) {
+            self.swarm.remove_listener(listener);
+        }
+        for text in self.listen.clone() {
+            match listen(&mut self.swarm, &text) {
+                Ok(listener) => self.listeners.push(listener),
+                Err(error) => tracing::warn!(%error, "cannot listen after the change of address"),
+            }
+        }
+        let connected: Vec<libp2p::PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in connected {
+            // It may have gone this moment.
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
     }
 
@@ -389,6 +411,13 @@ impl Driver {
             let _ = reply.send(answer);
         }
     }
+}
+
+fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, NetworkError> {
+    let address: Multiaddr = text.parse().map_err(|_| NetworkError::Address { address: text.to_owned() })?;
+    let failed =
+        |error: libp2p::TransportError<_>| NetworkError::Listen { address: text.to_owned(), reason: innermost(&error) };
+    swarm.listen_on(address).map_err(failed)
 }
 
 fn request_error(error: OutboundFailure) -> RequestError {

@@ -236,7 +236,7 @@ async fn other_versions_are_refused_with_both_named_and_other_programs_without_a
         let keypair = Keypair::generate_ed25519();
         let identify = libp2p::identify::Config::new(description.to_owned(), keypair.public());
         let behaviour = Described { identify: libp2p::identify::Behaviour::new(identify) };
-        let transport = transport::build(&keypair, &Counters::default()).unwrap();
+        let transport = transport::build(&keypair, &Counters::default(), None).unwrap();
         let config = libp2p::swarm::Config::with_tokio_executor();
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config);
         let mut ant = peer("/memory/0").await;

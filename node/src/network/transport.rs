@@ -8,14 +8,31 @@ use libp2p::{PeerId, Transport, noise, quic, tcp, yamux};
 
 use super::NetworkError;
 use super::counting::{Counters, CountingMuxer};
+use super::ids::from_libp2p;
+use super::links::{Links, ShapedMuxer};
 
 /// Streams a connection may have: pulls, questions, gossip, ping and identify of one peer need a dozen.
 const MAX_STREAMS: usize = 64;
 
 type Connections = Boxed<(PeerId, StreamMuxerBox)>;
 
-/// Everything a node dials and listens with.
-pub(super) fn build(keypair: &Keypair, counters: &Counters) -> Result<Connections, NetworkError> {
+/// Everything a node dials and listens with; bad on purpose where there are `links`.
+pub(super) fn build(
+    keypair: &Keypair,
+    counters: &Counters,
+    links: Option<&Links>,
+) -> Result<Connections, NetworkError> {
+    let sound = sound(keypair, counters)?;
+    let Some(links) = links.cloned() else { return Ok(sound) };
+    let shape = move |(peer, muxer): (PeerId, StreamMuxerBox), _| {
+        let known = from_libp2p(&peer).ok_or_else(|| std::io::Error::other("the peer is not ed25519"));
+        let shaped = known.and_then(|id| ShapedMuxer::new(muxer, id, links.clone()));
+        std::future::ready(shaped.map(|muxer| (peer, StreamMuxerBox::new(muxer))))
+    };
+    Ok(sound.and_then(shape).boxed())
+}
+
+fn sound(keypair: &Keypair, counters: &Counters) -> Result<Connections, NetworkError> {
     let memory = MemoryTransport::default();
     let memory = memory.upgrade(Version::V1Lazy).authenticate(noise(keypair)?).multiplex(yamux());
     let counting = counters.clone();

@@ -20,6 +20,7 @@ use crate::event::{EventBus, NodeEvent};
 use crate::exchange::ExchangeHandle;
 use crate::learner::{LearnError, LearnerData, LearnerFactory, LearnerHandle, Snapshot, build, initial_weights};
 use crate::membership::{MembershipHandle, SamplingError};
+use crate::network::links::Links;
 use crate::network::{NetworkError, NetworkHandle, keypair_peer};
 use crate::registry::{BookEntry, Checkpoint, Home, RegistryError, RegistryHandle};
 use crate::round::{Rooms, RoundHandle, RoundSettings, RoundStart};
@@ -72,11 +73,12 @@ pub struct NodeBuilder {
     home: Option<Home>,
     data: Option<Loaded>,
     learner: Option<(String, LearnerFactory)>,
+    links: Option<Links>,
 }
 
 impl NodeBuilder {
     pub(super) fn new(config: NodeConfig) -> Self {
-        Self { config, identity: None, home: None, data: None, learner: None }
+        Self { config, identity: None, home: None, data: None, learner: None, links: None }
     }
 
     /// Uses this key instead of the one in the home directory (or a fresh one, without a directory).
@@ -109,6 +111,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Lets the traffic of this node pass over links that are bad on purpose, for experiments.
+    #[must_use]
+    pub fn links(mut self, links: Links) -> Self {
+        self.links = Some(links);
+        self
+    }
+
     /// Starts the node.
     ///
     /// # Errors
@@ -133,7 +142,7 @@ impl NodeBuilder {
             (name, Arc::new(move || build(&family, &input, classes)))
         });
         let task = task_of(&self.config.task.network, &name, &data, factory()?.layout().clone());
-        Assembly { config: self.config, home, keypair, data, factory, task }.spawn().await
+        Assembly { config: self.config, home, keypair, data, factory, task, links: self.links }.spawn().await
     }
 }
 
@@ -158,6 +167,7 @@ struct Assembly {
     data: Loaded,
     factory: LearnerFactory,
     task: Task,
+    links: Option<Links>,
 }
 
 type Kept = (Option<RegistryHandle>, Option<Checkpoint>, Vec<BookEntry>, u32, Vec<(&'static str, Start)>);
@@ -168,9 +178,10 @@ impl Assembly {
         let clock = Clock::start();
         let (network_events, inbox) = mpsc::channel(NETWORK_EVENTS);
         let task_id = self.task.id();
+        let (settings, keypair) = (self.config.network.clone(), self.keypair.clone());
         let (network, network_room) =
-            NetworkHandle::new(self.config.network.clone(), self.keypair.clone(), task_id, network_events)?;
-        let events = EventBus::new(network.local(), clock);
+            NetworkHandle::with_links(settings, keypair, task_id, network_events, self.links.clone())?;
+        let events = EventBus::new(network.local(), clock.clone());
         let problems = housekeeping::Problems::default();
         let collecting = tokio::spawn(problems.clone().collect(events.subscribe()));
         let (registry, checkpoint, book, starts, mut rooms) = self.open_registry(&events)?;
@@ -190,7 +201,7 @@ impl Assembly {
             MembershipConfig { sampling, ..self.config.membership.machine() },
             contacts,
             network.clone(),
-            clock,
+            clock.clone(),
             events.clone(),
         );
         let fan_out = self.config.round.fan_out;
@@ -205,7 +216,7 @@ impl Assembly {
             network: network.clone(),
             registry: registry.clone(),
             events: events.clone(),
-            clock,
+            clock: clock.clone(),
         };
         let samples = self.data.train.len();
         let (round_handle, round_room) = RoundHandle::new(
@@ -232,7 +243,7 @@ impl Assembly {
         if let Some(registry) = &registry {
             tasks.push(tokio::spawn(housekeeping::keep_book(membership.clone(), registry.clone(), book)));
         }
-        let supervisor = match Supervisor::spawn(rooms, RestartPolicy::default(), clock, events.clone()).await {
+        let supervisor = match Supervisor::spawn(rooms, RestartPolicy::default(), clock.clone(), events.clone()).await {
             Ok(supervisor) => supervisor,
             Err(error) => {
                 tasks.iter().for_each(tokio::task::JoinHandle::abort);

@@ -205,7 +205,7 @@ impl RoundState {
     }
 
     fn pull(&mut self, peer: PeerId, deadline: Time) {
-        let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock, self.myself.clone());
+        let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock.clone(), self.myself.clone());
         // One who joins may have nothing to fill the gaps of a partial model with.
         let joining = self.machine.is_joining();
         let codec = if joining { self.start.codec.whole() } else { self.start.codec };

@@ -45,7 +45,7 @@ impl Actor for Fragile {
 
 async fn fragile(policy: RestartPolicy) -> (Supervisor, Mailbox<Order>, EventBus) {
     let clock = Clock::start();
-    let events = EventBus::new(PeerId([1; 32]), clock);
+    let events = EventBus::new(PeerId([1; 32]), clock.clone());
     let mailbox = Mailbox::new("fragile");
     let (starts, connect) = (Arc::new(AtomicUsize::new(0)), mailbox.clone());
     let start: Start = Arc::new(move |supervisor| {

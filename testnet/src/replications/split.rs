@@ -51,7 +51,7 @@ pub fn dirichlet(rows: &Rows, peers: usize, alpha: f64, least: usize, seed: u64)
 }
 
 /// A draw from the gamma distribution with scale 1 (Marsaglia and Tsang 2000, with the boost for shapes below 1).
-fn gamma(shape: f64, rng: &mut impl Rng) -> f64 {
+pub fn gamma(shape: f64, rng: &mut impl Rng) -> f64 {
     if shape < 1.0 {
         let uniform = 1.0 - rng.random::<f64>();
         return (gamma(shape + 1.0, rng) * uniform.powf(1.0 / shape)).max(f64::MIN_POSITIVE);

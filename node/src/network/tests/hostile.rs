@@ -24,7 +24,7 @@ impl Hostile {
         let config = NetworkConfig { mdns: false, ..NetworkConfig::default() };
         let behaviour = Behaviour::new(&keypair, TASK, &config).unwrap();
         let streams = behaviour.bulk.new_control();
-        let transport = transport::build(&keypair, &Counters::default()).unwrap();
+        let transport = transport::build(&keypair, &Counters::default(), None).unwrap();
         let config = libp2p::swarm::Config::with_tokio_executor();
         let libp2p = keypair.public().to_peer_id();
         let mut swarm = Swarm::new(transport, behaviour, libp2p, config);
