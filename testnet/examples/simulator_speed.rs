@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{Churn, Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
 use peerlearn_protocols::sim::{Averaging, Model, Rows, Training};
 use peerlearn_protocols::time::Time;
 
@@ -26,12 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let model = Averaging::new(parameters)?;
     let nothing = Rows { width: 1, classes: 2, features: [].into(), labels: [].into() };
-    let start = |peer: usize| PeerStart {
-        rows: nothing.clone(),
-        params: model.initial(peer as u64),
-        churn: Churn::default(),
-        lie: None,
-    };
+    let start = |peer: usize| PeerStart::new(nothing.clone(), model.initial(peer as u64));
     let mut world = World::new(&model, config, (0..peers).map(start).collect())?;
     let began = Instant::now();
     world.run_until(Time::ZERO + second * rounds as u32);

@@ -2,4 +2,5 @@
 
 pub mod cnn;
 pub mod data;
+pub mod record;
 pub mod replications;

@@ -1,4 +1,7 @@
-//! Attackers of the lockstep simulator: they see every honest model and answer each victim as it hurts most.
+//! Attackers: what they send, given what they see.
+//!
+//! In the lockstep simulator they see every honest model and answer each victim as it hurts most. In the
+//! [`super::world`], and as real nodes, they see only what they pulled, and publish one model for everybody.
 //!
 //! | setting | what the victim i gets | source |
 //! |---|---|---|
@@ -52,9 +55,12 @@ pub struct ParseAttackError {
     pub got: String,
 }
 
-/// What an attacker sees when it answers one victim.
-#[derive(Debug)]
-pub(super) struct Sight<'a> {
+/// What an attacker sees when it answers one victim. All models have the same length.
+///
+/// One that sees less than everything fills in what it has: itself after its last mix as the victim, what it pulled as
+/// the honest neighbours, and the share of one model as every weight.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
     /// The victim's model, `[parameters]`.
     pub victim: &'a [f32],
     /// Models of its honest neighbours, each with its weight at the victim.
@@ -71,9 +77,12 @@ impl Attack {
         matches!(self, Attack::LabelFlip | Attack::Replacement(_))
     }
 
-    /// The model sent to one victim. Values that would not be finite are cut to the largest number, as they would be
-    /// refused on the wire.
-    pub(super) fn answer(self, sight: &Sight<'_>, seed: u64) -> Vec<f32> {
+    /// The model sent to one victim, `[parameters]`: a pure function of what is seen, and of `seed` for the attacks that
+    /// draw. Values that would not be finite are cut to the largest number, as they would be refused on the wire.
+    ///
+    /// One number a model, the victim at 1 and one neighbour at 3, both with weight 1/3: `ipm:0.5` gives -0.5 (1 + 3) / 2
+    /// = -1, and `isolation` with weight 1/3 gives 1 - (1/3) (3 - 1) / (1/3) = -1, whose mean with 1 and 3 is 1.
+    pub fn answer(self, sight: &Sight<'_>, seed: u64) -> Vec<f32> {
         let mut model = match self {
             Attack::LabelFlip => sight.own.to_vec(),
             Attack::SignFlip => mean(sight).iter().map(|value| -value).collect(),

@@ -72,14 +72,14 @@ pub fn run(seed: u64) -> Option<Trial> {
     let end = Time::ZERO + LASTS;
     let churned = rng.random_bool(0.6);
     let starts: Vec<PeerStart> = (0..peers)
-        .map(|peer| PeerStart {
-            rows: Rows { width: 1, classes: 2, features: [].into(), labels: [].into() },
-            params: model.initial(seed ^ (peer as u64) << 32),
-            churn: match churned {
+        .map(|peer| {
+            let rows = Rows { width: 1, classes: 2, features: [].into(), labels: [].into() };
+            let churn = match churned {
                 true => Churn::random(Duration::from_secs(20), Duration::from_secs(8), end, rng.random()),
                 false => Churn::default(),
-            },
-            lie: rng.random_bool(0.15).then(|| lie(&mut rng)),
+            };
+            let lie = rng.random_bool(0.15).then(|| lie(&mut rng));
+            PeerStart { churn, lie, ..PeerStart::new(rows, model.initial(seed ^ (peer as u64) << 32)) }
         })
         .collect();
     let lies = starts.iter().map(|start| start.lie).collect();

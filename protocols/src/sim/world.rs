@@ -4,32 +4,50 @@
 //! [`crate::membership::Membership`] or [`crate::sampling::view::View`], [`crate::score::ScoreBoard`], codecs, mixing,
 //! training. What is simulated: time, the learner's speed, and the network. A message takes a delay drawn by its sender,
 //! may be lost, and does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not
-//! simulated: an announcement reaches every connected peer on its side once, after a few delays.
+//! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
+//! either: see `connections.rs`.
+//!
+//! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
+//! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
 //!
 //! Virtual time advances in windows no longer than the shortest delay. Within one, no peer can hear what another did in
 //! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows, ordered
 //! by time, sender and number. The result is the same on one thread and on sixteen.
 
+mod attacker;
+mod change;
 mod config;
+mod connections;
 mod discovery;
+mod environment;
 mod event;
 mod lie;
 mod peer;
 mod pulling;
+mod record;
 mod serving;
+mod start;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+pub use change::Change;
 pub use config::{Churn, Discovery, Link, Split, WorldConfig};
 pub use lie::Lie;
-pub use peer::{PeerStart, Stats};
+pub use peer::Stats;
+pub use record::{Happening, Recorded};
+pub use start::PeerStart;
 
 use super::{Digest, Model};
 use crate::id::PeerId;
 use crate::params::ParamsError;
 use crate::time::Time;
+use connections::Watch;
+use environment::Environment;
 use event::Envelope;
 use peer::Peer;
 
@@ -41,6 +59,9 @@ pub struct World<'a> {
     next: Vec<Time>,
     /// What each peer has sent in this window, for the same reason beside it.
     outboxes: Vec<Outbox>,
+    watch: Watch,
+    /// Hash over what was done to the world.
+    changes: Digest,
     now: Time,
     windows: u64,
 }
@@ -48,25 +69,29 @@ pub struct World<'a> {
 /// Messages and to whom.
 type Outbox = Vec<(u32, Envelope)>;
 
-/// What all peers read and nobody changes.
-struct Environment<'a> {
-    model: &'a dyn Model,
-    config: WorldConfig,
-    peers: u32,
-}
-
 impl<'a> World<'a> {
     /// A world at time zero. Peers start one after the other within [`WorldConfig::start_within`].
     ///
     /// # Errors
     /// Parameters that do not fit the model.
     pub fn new(model: &'a dyn Model, config: WorldConfig, starts: Vec<PeerStart>) -> Result<Self, ParamsError> {
-        let env = Environment { model, config, peers: starts.len() as u32 };
-        let build = |(index, start)| Peer::new(&env, index as u32, start);
+        let mut env = Environment::new(model, config, starts.len() as u32);
+        for (peer, start) in starts.iter().enumerate() {
+            env.set_link(peer, start.link.clone());
+        }
+        let mut initial: Arc<[f32]> = [].into();
+        let build = |(index, start): (usize, PeerStart)| {
+            // As they mostly do in learning, where the task decides.
+            if *initial != *start.params {
+                initial = start.params[..].into();
+            }
+            Peer::new(&env, index as u32, start, Arc::clone(&initial))
+        };
         let peers: Vec<Peer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
         let next = peers.iter().map(Peer::next_at).collect();
         let outboxes = peers.iter().map(|_| Outbox::new()).collect();
-        Ok(Self { env, peers, next, outboxes, now: Time::ZERO, windows: 0 })
+        let watch = Watch::new(&env.config);
+        Ok(Self { env, peers, next, outboxes, watch, changes: Digest::default(), now: Time::ZERO, windows: 0 })
     }
 
     /// Lets everything happen that is due before `end`.
@@ -77,13 +102,17 @@ impl<'a> World<'a> {
     }
 
     fn run_windows(&mut self, end: Time) {
-        let lookahead = self.env.config.link.delay.0.max(config::LEAST_DELAY);
+        let lookahead = self.env.lookahead();
         loop {
             let first = self.next.iter().copied().min().unwrap_or(end);
+            if self.watch.next <= first && self.watch.next < end {
+                self.look_at_connections();
+                continue;
+            }
             if first >= end {
                 break;
             }
-            let horizon = (first + lookahead).min(end);
+            let horizon = (first + lookahead).min(end).min(self.watch.next);
             self.run_window(horizon);
             self.windows += 1;
         }
@@ -99,7 +128,12 @@ impl<'a> World<'a> {
                 std::mem::swap(outbox, &mut peer.outbox);
             }
         });
-        for outbox in self.outboxes.iter_mut().filter(|outbox| !outbox.is_empty()) {
+        self.hand_over(0..self.peers.len());
+    }
+
+    /// Delivers what these peers have sent.
+    fn hand_over(&mut self, from: Range<usize>) {
+        for outbox in self.outboxes[from].iter_mut().filter(|outbox| !outbox.is_empty()) {
             for (to, envelope) in outbox.drain(..) {
                 let to = to as usize;
                 self.next[to] = self.next[to].min(envelope.at);
@@ -128,9 +162,15 @@ impl<'a> World<'a> {
         &self.peers[peer].learner.params
     }
 
-    /// Parameters of every peer that does not lie.
+    /// Parameters of every peer that neither lies nor attacks.
     pub fn honest(&self) -> impl Iterator<Item = &[f32]> + Clone {
-        self.peers.iter().filter(|peer| peer.lie.is_none()).map(|peer| &peer.learner.params[..])
+        let honest = |peer: &&Peer| peer.lie.is_none() && peer.attack.is_none();
+        self.peers.iter().filter(honest).map(|peer| &peer.learner.params[..])
+    }
+
+    /// Sample-steps in the ancestry of a peer's parameters.
+    pub fn age(&self, peer: usize) -> u64 {
+        self.peers[peer].learner.age
     }
 
     /// What a peer has done so far.
@@ -148,9 +188,9 @@ impl<'a> World<'a> {
         self.windows
     }
 
-    /// Hash over every event of every peer so far.
+    /// Hash over every event of every peer so far, and every change of the world.
     pub fn digest(&self) -> u64 {
-        let mut whole = Digest::default();
+        let mut whole = self.changes;
         self.peers.iter().for_each(|peer| whole.push(peer.digest.value()));
         whole.value()
     }

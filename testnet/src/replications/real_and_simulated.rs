@@ -9,7 +9,7 @@ use peerlearn::demo::{DemoPlan, Ending};
 use peerlearn::event::NodeEvent;
 use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sim::world::{Churn, Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
 use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, measure};
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -120,12 +120,7 @@ fn simulated_run(setup: &Setup, plan: &DemoPlan) -> Result<ByRound, ReplicationE
     let test = parts.iter().find_map(|part| part.test.as_ref()).map(rows_of).ok_or_else(|| foreign(&"no test rows"))?;
     let model = Mlp::new(test.width, &[64, 32], test.classes, Head::Softmax, Initial::He)?;
     let start = model.initial(plan.seed);
-    let starts = parts.iter().map(|part| PeerStart {
-        rows: rows_of(&part.train),
-        params: start.clone(),
-        churn: Churn::default(),
-        lie: None,
-    });
+    let starts = parts.iter().map(|part| PeerStart::new(rows_of(&part.train), start.clone()));
     let mut world = World::new(&model, world_config(setup, plan), starts.collect())?;
     let mut seen = ByRound::new();
     let mut measured = vec![0; setup.peers];

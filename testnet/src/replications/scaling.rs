@@ -6,7 +6,7 @@ use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{Churn, Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
 use peerlearn_protocols::sim::{Averaging, Model, Rows, Training, disagreement};
 use peerlearn_protocols::time::Time;
 use serde::Deserialize;
@@ -113,12 +113,7 @@ fn world_config(setup: &Setup, seed: u64) -> WorldConfig {
 fn travel(setup: &Setup, peers: usize, seed: u64) -> Result<Trip, ReplicationError> {
     let model = Averaging::new(setup.parameters)?;
     let nothing = Rows { width: 1, classes: 2, features: [].into(), labels: [].into() };
-    let start = |peer: usize| PeerStart {
-        rows: nothing.clone(),
-        params: model.initial(seed << 32 ^ peer as u64),
-        churn: Churn::default(),
-        lie: None,
-    };
+    let start = |peer: usize| PeerStart::new(nothing.clone(), model.initial(seed << 32 ^ peer as u64));
     let began = Instant::now();
     let mut world = World::new(&model, world_config(setup, seed), (0..peers).map(start).collect())?;
     let target = disagreement(world.honest()) * setup.agreed;

@@ -41,6 +41,8 @@ pub struct WorldConfig {
     pub splits: Vec<Split>,
     /// Longest time a question may take.
     pub request_timeout: Duration,
+    /// Time after which a silent connection ends. A connection one end of which does not know it ends in half of that.
+    pub connection_timeout: Duration,
     /// Peers start at random within this time.
     pub start_within: Duration,
     /// Seeds everything.
@@ -61,6 +63,8 @@ impl Default for WorldConfig {
             link: Link::default(),
             splits: Vec::new(),
             request_timeout: Duration::from_secs(5),
+            // What QUIC in a node waits.
+            connection_timeout: Duration::from_secs(10),
             start_within: Duration::from_millis(500),
             seed: 0,
         }
@@ -79,14 +83,17 @@ pub enum Discovery {
     Fixed(Arc<Vec<Vec<u32>>>),
 }
 
-/// The network between any two peers.
+/// The network between any two peers, or one peer's end of it.
+///
+/// Where two ends differ, a message takes the greater of both shortest delays as its shortest and the greater of both
+/// longest as its longest, is lost with the greater of both chances, and a model takes its sender's uplink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     /// Shortest and longest delay of a message.
     pub delay: (Duration, Duration),
     /// Chance that a message is lost, or a stream of chunks cut.
     pub loss: f64,
-    /// Bytes a second of everyone's uplink; streams of one peer share it one after the other.
+    /// Bytes a second of the uplink; streams of one peer share it one after the other.
     pub uplink: f64,
 }
 

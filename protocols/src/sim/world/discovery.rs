@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::config::Discovery;
 use super::event::{Message, Timer};
 use super::peer::Peer;
+use super::record::Happening;
 use super::{Environment, index_of, peer_id};
 use crate::id::{PeerId, TaskId};
 use crate::membership::{Contact, Input, Membership, Output};
@@ -24,19 +25,33 @@ const CONTACTS: usize = 3;
 
 #[derive(Debug)]
 pub(super) enum Finder {
-    Gossip { machine: Box<Membership>, connected: BTreeSet<u32>, starts: u32 },
-    Shuffle { view: Box<View> },
-    Fixed { neighbours: Arc<Vec<Vec<u32>>>, own: u32 },
+    /// `connected` has the address number of each connected peer.
+    Gossip {
+        machine: Box<Membership>,
+        connected: BTreeMap<u32, u32>,
+        starts: u32,
+    },
+    Shuffle {
+        view: Box<View>,
+    },
+    Fixed {
+        neighbours: Arc<Vec<Vec<u32>>>,
+        own: u32,
+    },
 }
 
 pub(super) const TASK: TaskId = TaskId([7; 32]);
 
-fn address(index: u32) -> Address {
-    Address(format!("/memory/{index}"))
+/// The address of a peer that has moved `door` times.
+fn address(index: u32, door: u32) -> Address {
+    Address(if door == 0 { format!("/memory/{index}") } else { format!("/memory/{index}/{door}") })
 }
 
-fn index_in(address: &Address) -> Option<u32> {
-    address.0.strip_prefix("/memory/")?.parse().ok()
+/// The peer and its number of moves.
+fn target_in(address: &Address) -> Option<(u32, u32)> {
+    let text = address.0.strip_prefix("/memory/")?;
+    let (index, door) = text.split_once('/').unwrap_or((text, "0"));
+    Some((index.parse().ok()?, door.parse().ok()?))
 }
 
 /// A part of the internet a few thousand peers share.
@@ -50,7 +65,7 @@ impl Finder {
         match &env.config.discovery {
             Discovery::Gossip(config) => Self::Gossip {
                 machine: Box::new(Membership::new(peer_id(own), TASK, starts, config.clone(), own_rng)),
-                connected: BTreeSet::new(),
+                connected: BTreeMap::new(),
                 starts,
             },
             Discovery::Shuffle(config, _) => {
@@ -63,6 +78,30 @@ impl Finder {
             }
             Discovery::Fixed(neighbours) => Self::Fixed { neighbours: Arc::clone(neighbours), own },
         }
+    }
+
+    /// Ends of connections that this peer holds, each with the address number of the other.
+    pub fn connections(&self) -> impl Iterator<Item = (u32, u32)> {
+        let held = match self {
+            Self::Gossip { connected, .. } => Some(connected.iter().map(|(other, door)| (*other, *door))),
+            Self::Shuffle { .. } | Self::Fixed { .. } => None,
+        };
+        held.into_iter().flatten()
+    }
+
+    /// The address number by which this peer is connected to another.
+    pub fn door_held(&self, other: u32) -> Option<u32> {
+        match self {
+            Self::Gossip { connected, .. } => connected.get(&other).copied(),
+            Self::Shuffle { .. } | Self::Fixed { .. } => None,
+        }
+    }
+
+    /// The address number under which this peer would ask another; `None` where peers are found without addresses.
+    pub fn door(&self, other: u32) -> Option<u32> {
+        let Self::Gossip { machine, connected, .. } = self else { return None };
+        let known = || machine.view().get(&peer_id(other))?.addresses.iter().find_map(target_in);
+        connected.get(&other).copied().or_else(|| Some(known().map_or(0, |(_, door)| door)))
     }
 
     pub fn known(&self) -> Vec<PeerId> {
@@ -90,14 +129,17 @@ impl Peer {
     pub(super) fn start_discovery(&mut self, env: &Environment<'_>) {
         match &mut self.discovery {
             Finder::Gossip { machine, starts, .. } => {
-                let book: Vec<u32> = machine.view().keys().map(|peer| index_of(*peer)).collect();
+                let book: Vec<Contact> = machine
+                    .view()
+                    .iter()
+                    .map(|(peer, known)| Contact { peer: Some(*peer), addresses: known.addresses.clone() })
+                    .collect();
                 let starts = *starts + 1;
                 self.discovery = Finder::new(env, self.index, starts, &mut self.rng);
-                let addresses = vec![address(self.index)];
+                let addresses = vec![address(self.index, self.door)];
                 self.tell_membership(env, Input::Moved { addresses });
-                let contacts = if book.is_empty() { contacts(env, self.index, &mut self.rng) } else { book };
-                for contact in contacts {
-                    let contact = Contact { peer: Some(peer_id(contact)), addresses: vec![address(contact)] };
+                let book = if book.is_empty() { self.first_contacts(env) } else { book };
+                for contact in book {
                     self.tell_membership(env, Input::Contacted(contact));
                 }
             }
@@ -109,6 +151,21 @@ impl Peer {
             }
             Finder::Fixed { .. } => {}
         }
+    }
+
+    /// What a newcomer was told: where others were at the start.
+    fn first_contacts(&mut self, env: &Environment<'_>) -> Vec<Contact> {
+        let contacts = contacts(env, self.index, &mut self.rng).into_iter();
+        contacts.map(|contact| Contact { peer: Some(peer_id(contact)), addresses: vec![address(contact, 0)] }).collect()
+    }
+
+    /// Knows nobody any more, as one whose disk is gone; the count of its starts goes on, as a clock would.
+    pub(super) fn forget_everyone(&mut self, env: &Environment<'_>) {
+        let started = match self.discovery {
+            Finder::Gossip { starts, .. } => starts,
+            Finder::Shuffle { .. } | Finder::Fixed { .. } => 0,
+        };
+        self.discovery = Finder::new(env, self.index, started, &mut self.rng);
     }
 
     /// Whether somebody is known already.
@@ -137,19 +194,12 @@ impl Peer {
                 self.send(env, from, Message::Shuffled(back));
             }
             (Message::Shuffled(descriptors), Finder::Shuffle { view }) => view.on_response(peer_id(from), descriptors),
-            (Message::Dial, Finder::Gossip { connected, .. }) => {
-                connected.insert(from);
-                self.send(env, from, Message::Accepted);
-                self.tell_membership(env, Input::Connected { peer: peer_id(from) });
+            (Message::Dial { door, own }, Finder::Gossip { .. }) if door == self.door => {
+                self.send(env, from, Message::Accepted { own: door });
+                self.connect(env, from, own);
             }
-            (Message::Accepted, Finder::Gossip { connected, .. }) => {
-                connected.insert(from);
-                self.tell_membership(env, Input::Connected { peer: peer_id(from) });
-            }
-            (Message::HungUp, Finder::Gossip { connected, .. }) => {
-                connected.remove(&from);
-                self.tell_membership(env, Input::Disconnected { peer: peer_id(from) });
-            }
+            (Message::Accepted { own }, Finder::Gossip { .. }) => self.connect(env, from, own),
+            (Message::HungUp, Finder::Gossip { .. }) => self.lose_connection(env, from),
             // Whoever has no connection is not in the mesh.
             (Message::Announced { author, announcement }, Finder::Gossip { connected, .. })
                 if !connected.is_empty() =>
@@ -162,19 +212,58 @@ impl Peer {
         }
     }
 
+    fn connect(&mut self, env: &Environment<'_>, other: u32, door: u32) {
+        let Finder::Gossip { connected, .. } = &mut self.discovery else { return };
+        if connected.insert(other, door).is_none() {
+            self.record(env, Happening::Connected { other: other as usize });
+        }
+        self.tell_membership(env, Input::Connected { peer: peer_id(other) });
+    }
+
+    /// A connection was ended by the other side, or nothing comes over it.
+    pub(super) fn lose_connection(&mut self, env: &Environment<'_>, other: u32) {
+        let Finder::Gossip { connected, .. } = &mut self.discovery else { return };
+        if connected.remove(&other).is_some() {
+            self.record(env, Happening::Disconnected { other: other as usize });
+        }
+        self.tell_membership(env, Input::Disconnected { peer: peer_id(other) });
+    }
+
     pub(super) fn on_dial_timeout(&mut self, env: &Environment<'_>, target: u32) {
         let Finder::Gossip { connected, .. } = &self.discovery else { return };
-        if !connected.contains(&target) {
+        if !connected.contains_key(&target) {
             self.tell_membership(env, Input::DialFailed { peer: Some(peer_id(target)) });
         }
     }
 
-    /// Tells everyone connected that this peer is gone, as the system does for a process that was killed.
+    /// Tells everyone connected that this peer is gone, as the system does for a process that ends.
     pub(super) fn hang_up(&mut self, env: &Environment<'_>) {
-        let Finder::Gossip { connected, .. } = &mut self.discovery else { return };
-        for peer in std::mem::take(connected) {
+        for peer in self.drop_connections(env) {
             self.send(env, peer, Message::HungUp);
         }
+    }
+
+    /// Ends all connections on this side, in silence. Answers to whom.
+    pub(super) fn drop_connections(&mut self, env: &Environment<'_>) -> Vec<u32> {
+        let Finder::Gossip { connected, .. } = &mut self.discovery else { return Vec::new() };
+        let others: Vec<u32> = std::mem::take(connected).into_keys().collect();
+        for &other in &others {
+            self.record(env, Happening::Disconnected { other: other as usize });
+        }
+        others
+    }
+
+    /// Goes on from a new address.
+    pub(super) fn move_address(&mut self, env: &Environment<'_>) {
+        self.door += 1;
+        if !self.stats.there {
+            return;
+        }
+        self.drop_connections(env);
+        self.tell_membership(env, Input::Isolated);
+        let addresses = vec![address(self.index, self.door)];
+        self.tell_membership(env, Input::Moved { addresses });
+        self.fail_pulls(env);
     }
 
     pub(super) fn draw(&mut self, env: &Environment<'_>, count: usize, tried: &[PeerId]) -> Vec<PeerId> {
@@ -207,9 +296,10 @@ impl Peer {
             match output {
                 Output::Announce(announcement) => self.announce(env, Arc::new(*announcement)),
                 Output::Dial { peer, addresses } => {
-                    let target = peer.map(index_of).or_else(|| addresses.iter().find_map(index_in));
-                    if let Some(target) = target.filter(|&target| target < env.peers && target != self.index) {
-                        self.send(env, target, Message::Dial);
+                    let wanted = |&(at, _): &(u32, u32)| peer.is_none_or(|peer| index_of(peer) == at);
+                    let target = addresses.iter().filter_map(target_in).find(wanted);
+                    if let Some((target, door)) = target.filter(|&(at, _)| at < env.peers && at != self.index) {
+                        self.send(env, target, Message::Dial { door, own: self.door });
                         self.set_timer(self.now + env.config.request_timeout, Timer::DialTimeout(target));
                     }
                 }
@@ -236,9 +326,16 @@ impl Peer {
         }
         let hops = f64::from(env.peers.max(2)).log(6.0).ceil().max(1.0) as u32;
         let own = self.index;
+        let bytes = Message::Announced { author: peer_id(own), announcement: Arc::clone(&announcement) }.bytes();
+        self.stats.bytes_out += bytes;
         for peer in (0..env.peers).filter(|&peer| peer != own) {
-            let message = Message::Announced { author: peer_id(self.index), announcement: Arc::clone(&announcement) };
-            self.send_over(env, peer, message, hops);
+            let lost = self.is_lost(env, peer);
+            let delay = self.delay(env, peer) * hops;
+            // Others pass it on, so that a way that is blocked does not matter.
+            if !lost && env.same_piece(own, peer, self.now) {
+                let message = Message::Announced { author: peer_id(own), announcement: Arc::clone(&announcement) };
+                self.send_at(peer, self.now + delay, message);
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::wire::{Announcement, BulkRequest, Request, Response};
 pub(super) enum Message {
     Ask {
         pull: u64,
+        /// The address it goes to, where peers have addresses.
+        door: Option<u32>,
         request: Request,
     },
     Answer {
@@ -33,11 +35,33 @@ pub(super) enum Message {
         author: PeerId,
         announcement: Arc<Announcement>,
     },
-    Dial,
-    Accepted,
+    /// To one address of a peer, with the own one.
+    Dial {
+        door: u32,
+        own: u32,
+    },
+    /// With the own address.
+    Accepted {
+        own: u32,
+    },
     HungUp,
     Shuffle(Vec<Descriptor>),
     Shuffled(Vec<Descriptor>),
+}
+
+impl Message {
+    /// Bytes as the wire would have them: an entry of a view is an id, a prefix and an age. What brings a connection up or
+    /// down is not counted.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Message::Ask { .. } => 64,
+            Message::Answer { .. } => 256,
+            Message::Chunks { chunks, .. } => chunks.as_ref().map_or(0, |(_, range)| range.len() as u64),
+            Message::Announced { .. } => 400,
+            Message::Shuffle(entries) | Message::Shuffled(entries) => 8 + 40 * entries.len() as u64,
+            Message::Stream { .. } | Message::Dial { .. } | Message::Accepted { .. } | Message::HungUp => 0,
+        }
+    }
 }
 
 /// Something that happens to a peer.

@@ -1,16 +1,20 @@
 //! One simulated peer: interprets its machines as a node's actors do.
 
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::config::Churn;
+use super::attacker::Seen;
+use super::change::Frozen;
 use super::discovery::{Finder, TASK};
 use super::event::{Cause, Envelope, Message, Timer};
 use super::lie::Lie;
 use super::pulling::{Active, Arrived};
+use super::record::Happening;
+use super::start::PeerStart;
 use super::{Environment, peer_id};
 use crate::codec::Encoder;
 use crate::exchange::{ExchangeConfig, Purse, Shelf};
@@ -19,26 +23,14 @@ use crate::mixing::{Rule, StaleFilter};
 use crate::params::ParamsError;
 use crate::round::{Input, Output, Round};
 use crate::score::ScoreBoard;
-use crate::sim::{Digest, Rows, SimLearner};
+use crate::sim::attack::Attack;
+use crate::sim::{Digest, SimLearner, Training};
 use crate::time::Time;
-
-/// What a peer starts with.
-#[derive(Debug, Clone)]
-pub struct PeerStart {
-    /// Rows it trains on.
-    pub rows: Rows,
-    /// Parameters, `[parameters]`.
-    pub params: Vec<f32>,
-    /// When it is there.
-    pub churn: Churn,
-    /// Set for a liar.
-    pub lie: Option<Lie>,
-}
 
 /// What a peer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Rounds closed.
+    /// Rounds closed; a lost disk takes them with it.
     pub rounds: u64,
     /// Models mixed in.
     pub mixed: u64,
@@ -50,14 +42,19 @@ pub struct Stats {
     pub faults: u64,
     /// Bytes of messages and models that arrived.
     pub bytes_in: u64,
+    /// Bytes of messages and models that were sent, lost ones too. An announcement counts for everyone it reaches, as
+    /// that peer passes it on.
+    pub bytes_out: u64,
     /// Announcements that arrived.
     pub announcements: u64,
     /// Shuffles of views that arrived, asked or answered.
     pub shuffles: u64,
     /// Longest time there without closing a round, up to now.
     pub longest_wait: Duration,
-    /// Whether it is there.
+    /// Whether it is there; also under a closed lid.
     pub there: bool,
+    /// Whether its lid is closed.
+    pub frozen: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +62,7 @@ pub(super) struct Peer {
     pub index: u32,
     pub now: Time,
     pub rng: ChaCha8Rng,
-    queue: BinaryHeap<Envelope>,
+    pub queue: BinaryHeap<Envelope>,
     pub outbox: Vec<(u32, Envelope)>,
     sent: u64,
     life: u32,
@@ -88,27 +85,41 @@ pub(super) struct Peer {
     /// Set under push-sum.
     pub purse: Option<Purse>,
     pub lie: Option<Lie>,
+    pub attack: Option<Attack>,
+    /// Set for an attacker.
+    pub seen: Option<Box<Seen>>,
     train_time: Duration,
+    pub slowness: f64,
+    training: Option<Box<Training>>,
+    /// The learner as it was when it last closed a round, once it is something else.
+    pub committed: Option<Box<SimLearner>>,
+    /// What it starts with, and again after it has lost its disk.
+    pub initial: Arc<[f32]>,
+    /// Set while its lid is closed.
+    pub frozen: Option<Box<Frozen>>,
+    /// Number of its address; it grows with every move.
+    pub door: u32,
     pub uplink_free: Time,
     pub stats: Stats,
-    progressed: Time,
+    pub progressed: Time,
+    pub recorded: Vec<(Time, Happening)>,
     pub digest: Digest,
 }
 
 impl Peer {
-    pub fn new(env: &Environment<'_>, index: u32, start: PeerStart) -> Result<Self, ParamsError> {
+    /// Peers that start with the same parameters share `initial`.
+    pub fn new(env: &Environment<'_>, index: u32, start: PeerStart, initial: Arc<[f32]>) -> Result<Self, ParamsError> {
         let config = &env.config;
         env.model.layout().check(&start.params)?;
         let seed = config.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(index));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut rows = start.rows;
-        if start.lie == Some(Lie::LabelFlip) {
-            let last = rows.classes as u32 - 1;
-            rows.labels = rows.labels.iter().map(|label| last - label).collect();
-        }
+        let rows = start.rows_learnt();
         let (fast, slow) = config.train_time;
-        let train_time = fast + slow.saturating_sub(fast).mul_f64(rng.random::<f64>());
-        let first = Time::ZERO + config.start_within.mul_f64(rng.random::<f64>());
+        let drawn = fast + slow.saturating_sub(fast).mul_f64(rng.random::<f64>());
+        let train_time = start.train_time.unwrap_or(drawn);
+        let drawn = Time::ZERO + config.start_within.mul_f64(rng.random::<f64>());
+        let first = start.joins_at.unwrap_or(drawn);
+        let training = start.training.as_ref().unwrap_or(&config.training);
         let mut peer = Self {
             index,
             now: Time::ZERO,
@@ -122,7 +133,7 @@ impl Peer {
             discovery_wake: Time::ZERO,
             shelf: Shelf::new(TASK, ExchangeConfig::default().kept),
             encoder: Encoder::new(config.codec, config.rounding, rng.random(), &start.params),
-            learner: SimLearner::new(start.params, rows, &config.training, rng.random()),
+            learner: SimLearner::new(start.params, rows, training, rng.random()),
             scores: ScoreBoard::default(),
             stale: StaleFilter::default(),
             stale_seen: 0,
@@ -132,10 +143,19 @@ impl Peer {
             links: BTreeMap::new(),
             purse: (config.rule == Rule::PushSum).then(|| Purse::new(config.round.fan_out, 0)),
             lie: start.lie,
+            attack: start.attack,
+            seen: start.attack.map(|_| Box::default()),
             train_time,
+            slowness: 1.0,
+            training: start.training.map(Box::new),
+            committed: None,
+            initial,
+            frozen: None,
+            door: 0,
             uplink_free: Time::ZERO,
             stats: Stats::default(),
             progressed: first,
+            recorded: Vec::new(),
             digest: Digest::default(),
             rng,
         };
@@ -162,6 +182,7 @@ impl Peer {
             self.digest.push(envelope.at.0);
             self.digest.push(u64::from(envelope.from) << 32 ^ envelope.number);
             match envelope.cause {
+                _ if self.frozen.is_some() => self.hold_back(envelope),
                 Cause::Change { there } => self.on_change(env, there),
                 Cause::Local { life, timer } if life == self.life => self.on_timer(env, timer),
                 Cause::Message { from, message } if self.stats.there => self.on_message(env, from, message),
@@ -171,26 +192,57 @@ impl Peer {
     }
 
     fn on_change(&mut self, env: &Environment<'_>, there: bool) {
-        if there == self.stats.there {
-            return;
+        match there {
+            true if !self.stats.there => self.come(env),
+            false if self.stats.there => self.leave(env),
+            _ => {}
         }
-        if !there {
-            self.hang_up(env);
+    }
+
+    /// Starts with what is on its disk.
+    pub fn come(&mut self, env: &Environment<'_>) {
+        self.life += 1;
+        self.stats.there = true;
+        (self.progressed, self.round_wake, self.discovery_wake) = (self.now, Time::ZERO, Time::ZERO);
+        self.round = Round::new(env.config.round.clone(), self.stats.rounds);
+        self.start_discovery(env);
+        self.tell_round(env, Input::Started { has_contacts: env.peers > 1 });
+        if self.knows_somebody() {
+            self.peer_known(env);
+        }
+    }
+
+    /// Says goodbye to those still connected, and ends. Whatever was under way belongs to the old life.
+    pub fn go(&mut self, env: &Environment<'_>) {
+        self.hang_up(env);
+        if self.frozen.take().is_none() {
             self.note_wait();
         }
-        // Whatever was under way belongs to the old life.
         self.life += 1;
         self.pulls.clear();
         self.arrived.clear();
-        self.stats.there = there;
-        if there {
-            (self.progressed, self.round_wake, self.discovery_wake) = (self.now, Time::ZERO, Time::ZERO);
-            self.round = Round::new(env.config.round.clone(), self.stats.rounds);
-            self.start_discovery(env);
-            self.tell_round(env, Input::Started { has_contacts: env.peers > 1 });
-            if self.knows_somebody() {
-                self.peer_known(env);
-            }
+        self.stats.there = false;
+    }
+
+    /// Whether it is there and its lid is open.
+    pub fn is_awake(&self) -> bool {
+        self.stats.there && self.frozen.is_none()
+    }
+
+    pub fn training<'a>(&'a self, env: &'a Environment<'_>) -> &'a Training {
+        self.training.as_deref().unwrap_or(&env.config.training)
+    }
+
+    /// Keeps the learner as it is on the disk, before it becomes something else.
+    pub fn keep_committed(&mut self) {
+        if self.committed.is_none() {
+            self.committed = Some(Box::new(self.learner.clone()));
+        }
+    }
+
+    pub fn record(&mut self, env: &Environment<'_>, what: Happening) {
+        if env.records {
+            self.recorded.push((self.now, what));
         }
     }
 
@@ -200,7 +252,11 @@ impl Peer {
             Timer::Discovery => self.on_discovery_timer(env),
             Timer::Trained => {
                 // All the work at once, when a real learner would be done: until then the model is the last mix.
-                self.learner.train(env.model, &env.config.training);
+                if self.training(env).steps > 0 && !self.learner.rows.is_empty() {
+                    self.keep_committed();
+                }
+                let training = self.training.as_deref().unwrap_or(&env.config.training);
+                self.learner.train(env.model, training);
                 self.publish(env);
                 self.tell_round(env, Input::Trained);
             }
@@ -214,30 +270,30 @@ impl Peer {
             return;
         }
         match message {
-            Message::Ask { pull, request } => self.on_ask(env, from, pull, &request),
+            // Nobody is at an old address.
+            Message::Ask { door, .. } if door.is_some_and(|door| door != self.door) => return,
+            _ => self.count(&message),
+        }
+        match message {
+            Message::Ask { pull, request, .. } => self.on_ask(env, from, pull, &request),
             Message::Stream { pull, request } => self.on_stream(env, from, pull, &request),
             Message::Answer { pull, response } => self.on_answer(env, from, pull, *response),
             Message::Chunks { pull, chunks } => self.on_chunks(env, from, pull, chunks),
-            message => {
-                self.count(&message);
-                self.on_discovery_message(env, from, message);
-            }
+            message => self.on_discovery_message(env, from, message),
         }
     }
 
-    /// Bytes as the wire would have them: an entry of a view is an id, a prefix and an age.
     fn count(&mut self, message: &Message) {
         match message {
             Message::Announced { .. } => {
                 self.stats.announcements += 1;
-                self.stats.bytes_in += 400;
+                // Whoever hears it passes it on.
+                self.stats.bytes_out += message.bytes();
             }
-            Message::Shuffle(entries) | Message::Shuffled(entries) => {
-                self.stats.shuffles += 1;
-                self.stats.bytes_in += 8 + 40 * entries.len() as u64;
-            }
+            Message::Shuffle(_) | Message::Shuffled(_) => self.stats.shuffles += 1,
             _ => {}
         }
+        self.stats.bytes_in += message.bytes();
     }
 
     pub fn peer_known(&mut self, env: &Environment<'_>) {
@@ -249,14 +305,22 @@ impl Peer {
         self.round.handle(self.now, input, &mut outputs);
         for output in outputs {
             match output {
-                Output::Train { .. } => self.set_timer(self.now + self.train_time, Timer::Trained),
+                Output::Train { .. } => {
+                    let slowed = self.train_time.as_secs_f64() * self.slowness;
+                    // Exactly as drawn, where nothing slows it.
+                    let takes = match self.slowness == 1.0 {
+                        true => self.train_time,
+                        false => Duration::try_from_secs_f64(slowed).unwrap_or(Duration::MAX),
+                    };
+                    self.set_timer(self.now + takes, Timer::Trained);
+                }
                 Output::Draw { count, tried } => {
                     let peers = self.draw(env, count, &tried);
                     self.tell_round(env, Input::Drawn { peers });
                 }
                 Output::Pull { peers, deadline } => peers.into_iter().for_each(|peer| self.pull(env, peer, deadline)),
                 Output::CancelPulls => self.pulls.clear(),
-                Output::Mix { .. } => self.mix(env),
+                Output::Mix { drawn, .. } => self.mix(env, drawn),
                 Output::WakeAt(at) if at != self.round_wake => {
                     self.round_wake = at;
                     self.set_timer(at, Timer::Round);
@@ -266,9 +330,12 @@ impl Peer {
         }
     }
 
-    fn mix(&mut self, env: &Environment<'_>) {
+    fn mix(&mut self, env: &Environment<'_>, drawn: usize) {
         let joining = self.round.is_joining();
-        self.mix_arrived(env);
+        if joining && !self.arrived.is_empty() {
+            self.keep_committed();
+        }
+        let (mixed, refused) = self.mix_arrived(env);
         if let Some(purse) = &mut self.purse {
             // Mass is that of the model on the shelf, so the mix goes there before anyone is granted more.
             purse.open();
@@ -280,17 +347,20 @@ impl Peer {
             self.stats.rounds += 1;
             self.note_wait();
             self.progressed = self.now;
+            self.committed = None;
+            let (round, age) = (self.stats.rounds, self.learner.age);
+            self.record(env, Happening::RoundClosed { round, drawn, mixed, refused, age });
         }
         self.tell_round(env, Input::Mixed);
     }
 
-    fn note_wait(&mut self) {
+    pub fn note_wait(&mut self) {
         self.stats.longest_wait = self.stats.longest_wait.max(self.now.since(self.progressed));
     }
 
     pub fn stats(&self, now: Time) -> Stats {
-        let open = if self.stats.there { now.since(self.progressed) } else { Duration::ZERO };
-        Stats { longest_wait: self.stats.longest_wait.max(open), ..self.stats }
+        let open = if self.is_awake() { now.since(self.progressed) } else { Duration::ZERO };
+        Stats { longest_wait: self.stats.longest_wait.max(open), frozen: self.frozen.is_some(), ..self.stats }
     }
 
     pub fn set_timer(&mut self, at: Time, timer: Timer) {
@@ -302,15 +372,11 @@ impl Peer {
         self.queue.push(Envelope { at, from: self.index, number: self.sent, cause });
     }
 
-    /// Sends a message over one hop.
     pub fn send(&mut self, env: &Environment<'_>, to: u32, message: Message) {
-        self.send_over(env, to, message, 1);
-    }
-
-    pub fn send_over(&mut self, env: &Environment<'_>, to: u32, message: Message, hops: u32) {
-        let lost = self.is_lost(env);
-        let delay = self.delay(env) * hops;
-        if !lost && self.reaches(env, to) {
+        self.stats.bytes_out += message.bytes();
+        let lost = self.is_lost(env, to);
+        let delay = self.delay(env, to);
+        if !lost && env.reaches(self.index, to, self.now) {
             self.send_at(to, self.now + delay, message);
         }
     }
@@ -321,21 +387,13 @@ impl Peer {
         self.outbox.push((to, Envelope { at, from: self.index, number: self.sent, cause }));
     }
 
-    pub fn is_lost(&mut self, env: &Environment<'_>) -> bool {
-        let loss = env.config.link.loss;
+    pub fn is_lost(&mut self, env: &Environment<'_>, to: u32) -> bool {
+        let loss = env.loss(self.index, to);
         loss > 0.0 && self.rng.random_bool(loss)
     }
 
-    pub fn delay(&mut self, env: &Environment<'_>) -> Duration {
-        let (least, most) = env.config.link.delay;
-        let least = least.max(super::config::LEAST_DELAY);
+    pub fn delay(&mut self, env: &Environment<'_>, to: u32) -> Duration {
+        let (least, most) = env.delay(self.index, to);
         least + most.saturating_sub(least).mul_f64(self.rng.random::<f64>())
-    }
-
-    /// Whether no split is between this peer and another now.
-    pub fn reaches(&self, env: &Environment<'_>, other: u32) -> bool {
-        let piece = |pieces: &[u8], peer: u32| pieces.get(peer as usize).copied();
-        let apart = |pieces: &[u8]| piece(pieces, self.index) != piece(pieces, other);
-        !env.config.splits.iter().any(|split| split.during.contains(&self.now) && apart(&split.piece))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::event::{Message, Timer};
 use super::peer::Peer;
+use super::record::Happening;
 use super::{Environment, index_of, peer_id};
 use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Purse, Step};
 use crate::id::PeerId;
@@ -25,6 +26,7 @@ const JUDGED_ROWS: usize = 64;
 pub(super) struct Active {
     number: u64,
     peer: PeerId,
+    began: Time,
     pull: Pull,
 }
 
@@ -57,7 +59,7 @@ impl Peer {
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
         self.next_pull += 1;
-        self.pulls.push(Active { number, peer, pull });
+        self.pulls.push(Active { number, peer, began: self.now, pull });
         let gives_up = self.now + env.config.request_timeout;
         // At the deadline the round machine cancels what is left by itself.
         if gives_up < deadline {
@@ -67,7 +69,6 @@ impl Peer {
     }
 
     pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u64, response: Response) {
-        self.stats.bytes_in += 256;
         let Some(active) = self.active(from, number) else { return };
         let step = active.pull.answered(response);
         self.take_step(env, number, step);
@@ -80,7 +81,6 @@ impl Peer {
         number: u64,
         chunks: Option<(Arc<Vec<u8>>, Range<usize>)>,
     ) {
-        self.stats.bytes_in += chunks.as_ref().map_or(0, |(_, range)| range.len() as u64);
         let Some(active) = self.active(from, number) else { return };
         let Some((bytes, range)) = chunks else {
             let step = active.pull.cut();
@@ -106,11 +106,16 @@ impl Peer {
         let Some(active) = self.pulls.iter().find(|active| active.number == number) else { return };
         let (peer, to) = (active.peer, index_of(active.peer));
         match step {
-            Step::Ask(request) => self.send(env, to, Message::Ask { pull: number, request }),
+            Step::Ask(request) => {
+                let door = self.discovery.door(to);
+                self.send(env, to, Message::Ask { pull: number, door, request });
+            }
             Step::Stream(request) => self.send(env, to, Message::Stream { pull: number, request }),
             // The stream ended before the model did; its timeout will tell.
             Step::Read(_) => {}
             Step::Done(pulled) => {
+                let (from, bytes, took) = (to as usize, pulled.blob.len() as u64, self.now.since(active.began));
+                self.record(env, Happening::Pulled { from, bytes, took });
                 self.arrived.push(Arrived { peer, offer: pulled.offer, grant: pulled.grant, blob: pulled.blob });
                 self.end_pull(env, number, true);
             }
@@ -120,6 +125,12 @@ impl Peer {
                 self.end_pull(env, number, false);
             }
         }
+    }
+
+    /// Ends all pulls under way; what they asked for goes nowhere.
+    pub(super) fn fail_pulls(&mut self, env: &Environment<'_>) {
+        let numbers: Vec<u64> = self.pulls.iter().map(|active| active.number).collect();
+        numbers.into_iter().for_each(|number| self.end_pull(env, number, false));
     }
 
     fn end_pull(&mut self, env: &Environment<'_>, number: u64, arrived: bool) {
@@ -137,8 +148,8 @@ impl Peer {
         }
     }
 
-    /// Mixes what arrived into the own model.
-    pub(super) fn mix_arrived(&mut self, env: &Environment<'_>) {
+    /// Mixes what arrived into the own model. Answers how many models were mixed in, and how many refused.
+    pub(super) fn mix_arrived(&mut self, env: &Environment<'_>) -> (usize, usize) {
         self.pulls.clear();
         let arrived = std::mem::take(&mut self.arrived);
         self.stale.round_closed(arrived.len(), std::mem::take(&mut self.stale_seen));
@@ -176,8 +187,21 @@ impl Peer {
             let granted = arrived.iter().filter(was_mixed).filter_map(|model| Some((model.peer, model.grant?)));
             purse.settle(&granted.collect::<Vec<_>>());
         }
-        self.stats.mixed += outcome.mixed.len() as u64;
-        self.stats.refused += (outcome.refused.len() + faults.len()) as u64;
+        if let Some(seen) = &mut self.seen {
+            seen.mixed.clone_from(&self.learner.params);
+            seen.pulled = candidates.iter().map(|candidate| whole(&candidate.model, &self.learner.params)).collect();
+        }
+        let (mixed, refused) = (outcome.mixed.len(), outcome.refused.len() + faults.len());
+        self.stats.mixed += mixed as u64;
+        self.stats.refused += refused as u64;
         faults.into_iter().for_each(|(peer, fault)| self.fault(env, peer, fault));
+        (mixed, refused)
     }
+}
+
+/// A pulled model, with the own parameters where it has none.
+fn whole(blob: &Blob<'_>, own: &[f32]) -> Vec<f32> {
+    let mut params = vec![0.0; own.len()];
+    blob.read_over(0, own, &mut params);
+    params
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rand::RngExt;
+
 use super::event::Message;
 use super::lie::Lie;
 use super::peer::Peer;
@@ -16,7 +18,7 @@ use crate::wire::{BulkRequest, Refusal, Request, Response};
 impl Peer {
     /// Offers the model as it is to others; one that cannot be encoded is not offered.
     pub(super) fn publish(&mut self, env: &Environment<'_>) {
-        let mut twisted = self.lie.map(|_| self.learner.params.clone());
+        let mut twisted = self.attacked().or_else(|| self.lie.map(|_| self.learner.params.clone()));
         if let (Some(lie), Some(params)) = (self.lie, &mut twisted) {
             lie.twist(params, &mut self.rng);
         }
@@ -35,6 +37,12 @@ impl Peer {
         second.into_iter().for_each(|publication| self.shelf.add(publication));
     }
 
+    /// What an attacker publishes in place of its model.
+    fn attacked(&mut self) -> Option<Vec<f32>> {
+        let (attack, seen) = (self.attack?, self.seen.as_ref()?);
+        Some(seen.answer(attack, &self.learner.params, self.rng.random()))
+    }
+
     fn publication(&mut self, codec: Codec, encoded: Result<Vec<u8>, ParamsError>) -> Option<Publication> {
         let bytes = encoded.ok()?;
         let (age, samples) = (self.learner.age, self.learner.rows.len() as u32);
@@ -49,7 +57,6 @@ impl Peer {
     }
 
     pub(super) fn on_ask(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &Request) {
-        self.stats.bytes_in += 64;
         if self.lie == Some(Lie::Silent) {
             return;
         }
@@ -76,16 +83,22 @@ impl Peer {
         true
     }
 
-    /// The chunks leave one after the other over the uplink, behind those of other pulls.
+    /// The chunks leave one after the other over the uplink, behind those of other pulls. Where their turn comes only after
+    /// the other side will have given up, they do not leave at all.
     pub(super) fn on_stream(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &BulkRequest) {
+        if self.uplink_free > self.now + env.config.request_timeout {
+            return;
+        }
         let held = self.shelf.open(request);
-        let cut = self.is_lost(env);
+        let cut = self.is_lost(env, from);
         let bytes = held.as_ref().map_or(0, |(_, range)| range.len());
-        let took = std::time::Duration::from_secs_f64(bytes as f64 / env.config.link.uplink.max(1.0));
+        let took = std::time::Duration::from_secs_f64(bytes as f64 / env.link(self.index).uplink.max(1.0));
         self.uplink_free = self.uplink_free.max(self.now) + took;
-        let at = self.uplink_free + self.delay(env);
-        if self.reaches(env, from) {
-            self.send_at(from, at, Message::Chunks { pull, chunks: held.filter(|_| !cut) });
+        let at = self.uplink_free + self.delay(env, from);
+        let message = Message::Chunks { pull, chunks: held.filter(|_| !cut) };
+        self.stats.bytes_out += message.bytes();
+        if env.reaches(self.index, from, self.now) {
+            self.send_at(from, at, message);
         }
     }
 }

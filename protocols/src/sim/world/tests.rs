@@ -1,3 +1,5 @@
+mod faults;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +29,7 @@ fn averaging_config(seed: u64) -> WorldConfig {
 }
 
 fn averaging<'a>(model: &'a Averaging, config: WorldConfig, peers: usize) -> World<'a> {
-    let start =
-        |peer| PeerStart { rows: no_rows(), params: model.initial(peer as u64), churn: Churn::default(), lie: None };
+    let start = |peer| PeerStart::new(no_rows(), model.initial(peer as u64));
     World::new(model, config, (0..peers).map(start).collect()).unwrap()
 }
 
@@ -98,7 +99,7 @@ fn a_split_heals() {
     let config = WorldConfig { splits, codec: Codec::F32, ..averaging_config(3) };
     let mut world = averaging(&model, config, 20);
     world.run_until(seconds(59));
-    let within = |world: &World<'_>, range: std::ops::Range<usize>| disagreement(range.map(|peer| world.params(peer)));
+    let within = |world: &World<'_>, range: Range<usize>| disagreement(range.map(|peer| world.params(peer)));
     assert!(within(&world, 0..10) < 1e-2 && within(&world, 10..20) < 1e-2);
     let apart = disagreement(world.honest());
     assert!(apart > 1.0, "{apart}");
@@ -112,10 +113,8 @@ fn liars_are_found_out_and_cost_nothing() {
     let model = Averaging::new(64).unwrap();
     let lies = [Lie::WrongHash, Lie::Garbage, Lie::NotFinite, Lie::Age, Lie::Silent];
     let start = |peer: usize| PeerStart {
-        rows: no_rows(),
-        params: model.initial(peer as u64),
-        churn: Churn::default(),
         lie: lies.get(peer).copied(),
+        ..PeerStart::new(no_rows(), model.initial(peer as u64))
     };
     let mut world = World::new(&model, averaging_config(5), (0..20).map(start).collect()).unwrap();
     world.run_until(seconds(120));
@@ -157,10 +156,8 @@ fn peers_learn_what_only_others_have_through_loss_and_churn() {
         ..WorldConfig { rule: Rule::AgeLimited, ..averaging_config(9) }
     };
     let start = |peer: usize| PeerStart {
-        rows: clouds(peer),
-        params: model.initial(4),
         churn: Churn::random(Duration::from_secs(20), Duration::from_secs(10), seconds(150), peer as u64),
-        lie: None,
+        ..PeerStart::new(clouds(peer), model.initial(4))
     };
     let mut world = World::new(&model, config, (0..12).map(start).collect()).unwrap();
     world.run_until(seconds(150));
