@@ -1,6 +1,11 @@
-//! Experiments with networks of peers: replications of published results in the simulator.
+//! Experiments with networks of peers: scenarios through four drivers, and replications of published results.
 
 pub mod cnn;
 pub mod data;
+pub mod experiment;
+pub mod fleet;
+pub mod member;
 pub mod record;
 pub mod replications;
+pub mod run;
+pub mod scenario;

@@ -1,68 +1,29 @@
 //! The program `peerlearn-testnet`.
 
-use std::path::PathBuf;
+mod cli;
+
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use peerlearn_testnet::data::data_dir;
-use peerlearn_testnet::replications::{self, ReplicationError, Run, Scenario};
+use clap::Parser;
 
-/// Experiments with networks of peers.
-#[derive(Parser)]
-#[command(name = "peerlearn-testnet", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run a published result again; without a name, list them. With PEERLEARN_JOURNAL=FILE a run that was stopped goes
-    /// on where it was.
-    Replicate {
-        /// Which one.
-        name: Option<String>,
-        /// Less of everything, for a first look and for tests.
-        #[arg(long)]
-        fast: bool,
-        /// Another scenario file than the one of the source tree.
-        #[arg(long, value_name = "FILE")]
-        scenario: Option<PathBuf>,
-        /// Where results go. Without it they are only printed.
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// Only rows whose label has one of these words.
-        #[arg(long, value_name = "WORD")]
-        only: Vec<String>,
-    },
-}
+use cli::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let Command::Replicate { name, fast, scenario, out, only } = Arguments::parse().command;
-    let Some(name) = name else {
-        replications::all().iter().for_each(|replication| println!("{:<18} {}", replication.name, replication.about));
-        return ExitCode::SUCCESS;
-    };
-    match replicate(&name, fast, scenario, out, only) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Init(args) => cli::init(&args),
+        Command::Run(args) => cli::run(&args),
+        Command::Sweep(args) => cli::sweep(&args),
+        Command::Partition(args) => cli::partition(&args),
+        Command::Replicate(args) => cli::replicate(args),
+        Command::Member => return cli::member(),
+        Command::Reap { label } => {
+            peerlearn_testnet::fleet::reap(&label);
+            return ExitCode::SUCCESS;
         }
-    }
-}
-
-fn replicate(
-    name: &str,
-    fast: bool,
-    scenario: Option<PathBuf>,
-    out: Option<PathBuf>,
-    only: Vec<String>,
-) -> Result<(), ReplicationError> {
-    let replication = replications::find(name)?;
-    let path = scenario.unwrap_or_else(|| replications::folder().join(name).join("scenario.toml"));
-    let run = Run { scenario: Scenario::read(&path, fast)?, data: data_dir()?, fast, only };
-    let report = (replication.run)(&run)?;
-    print!("{}", report.markdown());
-    out.map_or(Ok(()), |folder| report.write(&folder))
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        error.code()
+    })
 }

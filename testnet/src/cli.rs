@@ -1,0 +1,58 @@
+//! What can be asked of `peerlearn-testnet`.
+
+mod error;
+mod init;
+mod member;
+mod partition;
+mod replicate;
+mod run;
+mod sweep;
+
+use clap::{Parser, Subcommand};
+
+pub use init::{InitArgs, init};
+pub use member::member;
+pub use partition::{PartitionArgs, partition};
+pub use replicate::{ReplicateArgs, replicate};
+pub use run::{RunArgs, run};
+pub use sweep::{SweepArgs, sweep};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done; what was expected came
+  1  a run did not meet what the scenario expects
+  2  the command line is wrong
+  3  the scenario is wrong; nothing was started
+  4  a run could not go on, or a file could not be handled
+  130  interrupted; what was measured is on disk";
+
+/// Experiments with networks of peers: scenarios in a simulator, in one process, in many and in containers.
+#[derive(Parser)]
+#[command(name = "peerlearn-testnet", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Writes a commented scenario.
+    Init(InitArgs),
+    /// Runs a scenario and judges it by what it expects.
+    Run(RunArgs),
+    /// Runs a scenario many times, with other values of some keys.
+    Sweep(SweepArgs),
+    /// Shows how a scenario deals its rows, and saves it for other scenarios.
+    Partition(PartitionArgs),
+    /// Runs a published result again; without a name, lists them.
+    Replicate(ReplicateArgs),
+    /// A node of a testnet; talks JSON lines with whoever started it.
+    #[command(hide = true)]
+    Member,
+    /// Clears up when its input ends.
+    #[command(hide = true)]
+    Reap {
+        /// Whose containers and network.
+        label: String,
+    },
+}

@@ -1,0 +1,134 @@
+//! `run`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use peerlearn_testnet::experiment::{Driver, Experiment, Finished, fresh_directory};
+use peerlearn_testnet::fleet::DockerSetup;
+use peerlearn_testnet::record::Row;
+use peerlearn_testnet::scenario::Document;
+use tokio::sync::watch;
+
+use super::error::CliError;
+
+const EXAMPLES: &str = "Examples:
+  peerlearn-testnet run testnet/scenarios/smoke.toml
+  peerlearn-testnet run testnet/scenarios/churn.toml --driver process --out runs/churn
+  peerlearn-testnet run smoke.toml --driver inproc --set seeds=[0,1,2] --set node.mixing.rule=ios:1";
+
+/// Arguments of `run`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The scenario.
+    scenario: PathBuf,
+    #[command(flatten)]
+    pub how: HowArgs,
+    /// Change a key of the scenario. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where records go [default: runs/NAME-DRIVER-TIME].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// How scenarios are run.
+#[derive(Args)]
+pub struct HowArgs {
+    /// Where peers live.
+    #[arg(long, value_enum, default_value_t = Driver::Sim)]
+    pub driver: Driver,
+    /// For docker: the image, as scripts/image.sh makes it.
+    #[arg(long, default_value = "peerlearn:local", value_name = "IMAGE")]
+    pub image: String,
+    /// For docker: most memory of a container.
+    #[arg(long, default_value = "256m", value_name = "BYTES")]
+    pub memory: String,
+    /// For docker: most processors of a container.
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub cpus: String,
+    /// Say nothing on the way.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl HowArgs {
+    pub fn docker(&self) -> DockerSetup {
+        DockerSetup { image: self.image.clone(), memory: self.memory.clone(), cpus: self.cpus.clone() }
+    }
+}
+
+/// Runs a scenario.
+pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
+    let document = Document::read(&args.scenario)?.set(&args.set)?;
+    let experiment = Experiment::prepare(document, args.how.driver, args.how.docker(), command_line())?;
+    let directory = args.out.clone().unwrap_or_else(|| fresh_directory(experiment.name(), args.how.driver));
+    let finished = carry_out(&experiment, &directory, args.how.quiet)?;
+    Ok(conclude(&finished))
+}
+
+/// The command as it was given.
+pub fn command_line() -> String {
+    let words =
+        std::env::args().map(|word| match word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,".contains(c)) {
+            true => word,
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Runs an experiment, with Ctrl-C to stop it.
+pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Result<Finished, CliError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
+    let (stop, stopped) = watch::channel(false);
+    runtime.spawn(async move {
+        interrupted().await;
+        stop.send_replace(true);
+        // Held: a dropped sender would look like a wish to stop.
+        std::future::pending::<()>().await;
+    });
+    let mut watch = |seed: u64, row: &Row| {
+        if !quiet {
+            say(seed, row);
+        }
+    };
+    let finished = runtime.block_on(experiment.run(directory, stopped, &mut watch));
+    runtime.shutdown_background();
+    Ok(finished?)
+}
+
+async fn interrupted() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+fn say(seed: u64, row: &Row) {
+    if let Row::Fault(fault) = row {
+        eprintln!("seed {seed} {:7.1} s  {}", fault.t_ms as f64 / 1000.0, fault.words);
+    }
+}
+
+/// Prints what came of it.
+pub fn conclude(finished: &Finished) -> ExitCode {
+    let outcome = &finished.outcome;
+    let percent = |[mean, deviation]: [f64; 2]| format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0);
+    println!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean));
+    for expectation in &outcome.expectations {
+        println!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words);
+    }
+    println!("records in {}", finished.directory.display());
+    match (finished.interrupted, outcome.passed) {
+        (true, _) => ExitCode::from(130),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    }
+}

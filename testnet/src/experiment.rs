@@ -1,0 +1,226 @@
+//! A whole experiment: a scenario through one driver, every seed, its records and what comes of its expectations.
+
+mod driver;
+mod sweep;
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tokio::sync::{mpsc, watch};
+
+pub use driver::Driver;
+pub use sweep::{Sweep, SweepError, Varied};
+
+use crate::fleet::{Children, Containers, DockerSetup, Here, InProcess};
+use crate::record::{Expectation, Machine, Outcome, Row, RunInfo, RunOutcome, RunWriter, SeedWriter, utc};
+use crate::run::{Ending, RunError, TOLD, run_real, run_simulated};
+use crate::scenario::{Dealt, Document, Plan, Reached, ScenarioError, deal_rows, judge};
+
+/// Most real peers in one experiment: beyond that one machine measures itself.
+const MOST_REAL: usize = 1000;
+
+/// An experiment, checked and ready.
+#[derive(Debug)]
+pub struct Experiment {
+    document: Document,
+    driver: Driver,
+    plans: Vec<(Plan, Dealt)>,
+    docker: DockerSetup,
+    command: String,
+}
+
+/// What came of an experiment.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Over all seeds that were run.
+    pub outcome: RunOutcome,
+    /// Whether somebody stopped it.
+    pub interrupted: bool,
+}
+
+impl Experiment {
+    /// Checks a scenario with every seed and deals its rows; nothing is started.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, or what the driver cannot do.
+    pub fn prepare(document: Document, driver: Driver, docker: DockerSetup, command: String) -> Result<Self, RunError> {
+        let seeds = document.scenario()?.seeds;
+        let mut plans = Vec::new();
+        for seed in seeds {
+            let plan = Plan::new(&document, seed)?;
+            if driver != Driver::Sim && plan.peers.len() > MOST_REAL {
+                let reason = format!("{} real peers; {MOST_REAL} at most, or use --driver sim", plan.peers.len());
+                return Err(document.wrong("group", reason).into());
+            }
+            let dealt = deal_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
+            plans.push((plan, dealt));
+        }
+        Ok(Self { document, driver, plans, docker, command })
+    }
+
+    /// The name of the scenario.
+    pub fn name(&self) -> &str {
+        self.plans.first().map_or("", |(plan, _)| &plan.scenario.name)
+    }
+
+    /// The plans, one a seed, with the rows of their peers.
+    pub fn plans(&self) -> &[(Plan, Dealt)] {
+        &self.plans
+    }
+
+    /// Runs every seed that `directory` does not have yet, and judges what came of them. `watch` sees every row with its
+    /// seed; `stop` ends it early.
+    ///
+    /// # Errors
+    /// A run could not go on. What was measured is in the directory.
+    pub async fn run(
+        &self,
+        directory: &Path,
+        stop: watch::Receiver<bool>,
+        watch: &mut dyn FnMut(u64, &Row),
+    ) -> Result<Finished, RunError> {
+        let writer = RunWriter::create(directory, &self.info(), &self.document.resolved())?;
+        let mut outcomes = Vec::new();
+        let mut interrupted = false;
+        for (plan, dealt) in &self.plans {
+            let mut seed = writer.seed(plan.seed)?;
+            save_deal(&seed, dealt)?;
+            let ending = self.run_seed(plan, dealt, &mut seed, stop.clone(), &mut |row| watch(plan.seed, row)).await?;
+            let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            seed.finish(&outcome)?;
+            outcomes.push(outcome);
+            interrupted = ending == Ending::Interrupted;
+            if interrupted {
+                break;
+            }
+        }
+        let outcome = self.judged(&outcomes);
+        if !interrupted {
+            // Without it, a run is one that was cut.
+            writer.finish(&outcome)?;
+        }
+        Ok(Finished { directory: directory.to_owned(), outcome, interrupted })
+    }
+
+    async fn run_seed(
+        &self,
+        plan: &Plan,
+        dealt: &Dealt,
+        seed: &mut SeedWriter,
+        stop: watch::Receiver<bool>,
+        watch: &mut dyn FnMut(&Row),
+    ) -> Result<Ending, RunError> {
+        // Homes, rows and logs of nodes; beside the records, and gone at the end.
+        let work = seed.directory().join("work");
+        let (sender, told) = mpsc::channel(TOLD);
+        let ending = match self.driver {
+            Driver::Sim => return run_simulated(plan, dealt, seed, &stop, watch),
+            Driver::Inproc => {
+                let mut fleet = InProcess::new(dealt.parts.clone(), &work, sender);
+                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+            }
+            Driver::Process => {
+                let program = std::env::current_exe().map_err(|source| RunError::File {
+                    action: "find",
+                    path: "this program".into(),
+                    source,
+                })?;
+                let mut fleet = Children::new(Here { program }, &work, &dealt.parts, sender)?;
+                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+            }
+            Driver::Docker => {
+                let label = format!("peerlearn-{}-{}", std::process::id(), plan.seed);
+                let place = Containers::new(self.docker.clone(), &work, &label)?;
+                let mut fleet = Children::new(place, &work, &dealt.parts, sender)?;
+                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+            }
+        };
+        // Logs are worth keeping where something went wrong.
+        if ending.as_ref().is_ok_and(Ending::is_finished) {
+            let _ = std::fs::remove_dir_all(&work);
+        }
+        ending
+    }
+
+    fn info(&self) -> RunInfo {
+        let scenario = self.plans.first().map(|(plan, _)| &plan.scenario);
+        let faulty_links = match self.driver {
+            Driver::Sim => "simulated",
+            Driver::Inproc | Driver::Process | Driver::Docker => "node",
+        };
+        let mut notes = Vec::new();
+        if self.driver == Driver::Docker {
+            notes.push("links are made bad by the nodes themselves, not by the kernel (netem)".to_owned());
+        }
+        RunInfo {
+            name: self.name().to_owned(),
+            about: scenario.map_or(String::new(), |scenario| scenario.about.clone()),
+            driver: self.driver.to_string(),
+            command: self.command.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("PEERLEARN_COMMIT").unwrap_or_default().to_owned(),
+            machine: Machine::here(),
+            started: utc(SystemTime::now()),
+            seeds: self.plans.iter().map(|(plan, _)| plan.seed).collect(),
+            link_faults: faulty_links.to_owned(),
+            notes,
+        }
+    }
+
+    fn judged(&self, outcomes: &[Outcome]) -> RunOutcome {
+        let reached: Vec<Reached> = outcomes.iter().map(reached).collect();
+        let expect = self.plans.first().map(|(plan, _)| plan.scenario.expect.clone()).unwrap_or_default();
+        let mut expectations = vec![Expectation {
+            words: "every run was finished".to_owned(),
+            passed: outcomes.len() == self.plans.len() && outcomes.iter().all(|outcome| outcome.finished),
+            measured: outcomes.iter().map(|outcome| outcome.reason.clone()).collect::<Vec<_>>().join("; "),
+        }];
+        expectations.extend(judge(&expect, &reached).into_iter().map(|verdict| Expectation {
+            words: verdict.words,
+            passed: verdict.passed,
+            measured: verdict.measured.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(" "),
+        }));
+        RunOutcome::new(outcomes, expectations)
+    }
+}
+
+fn reached(outcome: &Outcome) -> Reached {
+    let honest = || outcome.peers.iter().filter(|peer| peer.attack.is_none());
+    let up = honest().filter(|peer| peer.up).count();
+    let known = honest().any(|peer| peer.up && peer.accuracy.is_some());
+    let measured = |value: f64| known.then_some(value);
+    Reached {
+        worst: measured(outcome.worst),
+        mean: measured(outcome.mean),
+        worst_tenth: measured(outcome.worst_tenth),
+        disagreement: outcome.disagreement,
+        rounds: Some(outcome.rounds_min as f64),
+        bytes_a_peer: Some(outcome.bytes_out as f64 / outcome.peers.len().max(1) as f64),
+        seconds: Some(outcome.seconds),
+        up: Some(up as f64),
+        memory: outcome.peak_rss_mb.map(|mb| mb * 1e6),
+    }
+}
+
+fn save_deal(seed: &SeedWriter, dealt: &Dealt) -> Result<(), RunError> {
+    let path = seed.directory().join("partition.json");
+    let text = serde_json::to_string(&dealt.deal).map_err(std::io::Error::from);
+    text.and_then(|text| std::fs::write(&path, text)).map_err(|source| RunError::File { action: "write", path, source })
+}
+
+/// Where a run goes that names no directory: `runs/NAME-DRIVER-TIME`, which nobody has used yet.
+pub fn fresh_directory(name: &str, driver: Driver) -> PathBuf {
+    let stamp: String = utc(SystemTime::now()).chars().filter(char::is_ascii_alphanumeric).collect();
+    let base = Path::new("runs").join(format!("{name}-{driver}-{stamp}"));
+    let taken = |path: &PathBuf| path.exists();
+    let numbered = (2..).map(|number| PathBuf::from(format!("{}-{number}", base.display())));
+    std::iter::once(base.clone()).chain(numbered).find(|path| !taken(path)).unwrap_or(base)
+}
+
+impl From<SweepError> for ScenarioError {
+    fn from(error: SweepError) -> Self {
+        Self::Text { origin: "--vary".to_owned(), reason: error.to_string() }
+    }
+}

@@ -1,0 +1,90 @@
+//! All nodes in this process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cpu_time::ProcessTime;
+use peerlearn::data::Loaded;
+use tokio::sync::mpsc;
+
+use super::{Fleet, FleetError, Load};
+use crate::member::{Member, MemberSpec, Order, Told};
+
+/// Nodes in this process. A node that is stopped trains and talks no more, but its threads are there.
+pub struct InProcess {
+    rows: Vec<Loaded>,
+    homes: PathBuf,
+    told: mpsc::Sender<(usize, Told)>,
+    members: BTreeMap<usize, Member>,
+    cpu: ProcessTime,
+}
+
+impl InProcess {
+    /// A fleet without nodes. Homes are made under `homes`.
+    pub fn new(rows: Vec<Loaded>, homes: &Path, told: mpsc::Sender<(usize, Told)>) -> Self {
+        Self { rows, homes: homes.to_owned(), told, members: BTreeMap::new(), cpu: ProcessTime::now() }
+    }
+}
+
+impl Fleet for InProcess {
+    async fn start(&mut self, peer: usize, spec: MemberSpec) -> Result<(), FleetError> {
+        let name = spec.name.clone();
+        let member = Member::start(spec, self.rows[peer].clone(), peer, self.told.clone()).await;
+        let member = member.map_err(|source| FleetError::Node { name, source: Box::new(source) })?;
+        self.members.insert(peer, member);
+        Ok(())
+    }
+
+    async fn kill(&mut self, peer: usize) -> Result<(), FleetError> {
+        if let Some(member) = self.members.remove(&peer) {
+            member.abort().await;
+        }
+        Ok(())
+    }
+
+    async fn freeze(&mut self, peer: usize, frozen: bool) -> Result<(), FleetError> {
+        self.order(peer, Order::Hold { still: frozen }).await;
+        Ok(())
+    }
+
+    async fn fill_disk(&mut self, _: usize, _: bool) -> Result<bool, FleetError> {
+        // Limits of the system are for processes.
+        Ok(false)
+    }
+
+    async fn relocate(&mut self, peer: usize) -> Result<(), FleetError> {
+        self.order(peer, Order::Move).await;
+        Ok(())
+    }
+
+    async fn order(&mut self, peer: usize, order: Order) {
+        if let Some(member) = self.members.get_mut(&peer)
+            && !member.obey(order).await
+        {
+            self.members.remove(&peer);
+        }
+    }
+
+    fn home(&self, peer: usize) -> PathBuf {
+        self.homes.join(peer.to_string())
+    }
+
+    fn disk(&self, peer: usize) -> PathBuf {
+        self.home(peer)
+    }
+
+    fn listen(&self) -> Vec<String> {
+        vec!["/ip4/127.0.0.1/tcp/0".to_owned()]
+    }
+
+    fn load(&mut self) -> Load {
+        let rss_mb =
+            std::fs::read_to_string("/proc/self/status").ok().and_then(|text| super::children::resident(&text));
+        Load { cpu_s: self.cpu.elapsed().as_secs_f64(), rss_mb }
+    }
+
+    async fn end(&mut self) {
+        let members = std::mem::take(&mut self.members);
+        futures::future::join_all(members.into_values().map(Member::abort)).await;
+    }
+}

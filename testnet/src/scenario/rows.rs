@@ -1,0 +1,343 @@
+//! Who learns from which rows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use peerlearn::data::{DataConfig, DataError, Loaded, Partition, Raw, Scaling, prepare};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{DataSetup, Document, ScenarioError};
+use crate::replications::gamma;
+
+/// Least rows of a peer.
+const LEAST: usize = 2;
+/// Largest file with saved parts.
+const MAX_SAVED: u64 = 1 << 30;
+
+/// Rows of every peer, dealt: what is saved to `partition.json` and can be used again with `file:PATH`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deal {
+    /// How they were dealt.
+    #[serde(default)]
+    pub partition: String,
+    /// The seed.
+    #[serde(default)]
+    pub seed: u64,
+    /// Indices of training rows, of every peer.
+    pub parts: Vec<Vec<usize>>,
+}
+
+/// Rows of every peer, loaded.
+#[derive(Debug, Clone)]
+pub struct Dealt {
+    /// Which rows.
+    pub deal: Deal,
+    /// The rows.
+    pub parts: Vec<Loaded>,
+}
+
+/// A source with a part for each of its rows, where a column says so.
+struct Source {
+    train: Raw,
+    test: Option<Raw>,
+    scaling: Scaling,
+    /// The word of the partition's column, of every training row and of every test row.
+    column: Vec<String>,
+    test_column: Vec<String>,
+}
+
+impl Source {
+    /// Rows to measure a peer on that has these training rows: all, or those of its own word where a column deals.
+    fn test_for(&self, rows: &[usize]) -> Option<Raw> {
+        let test = self.test.as_ref()?;
+        let Some(word) = rows.first().and_then(|&row| self.column.get(row)) else { return Some(test.clone()) };
+        let width: usize = test.input.iter().product();
+        let chosen: Vec<usize> = (0..test.labels.len()).filter(|&row| self.test_column[row] == *word).collect();
+        let features = chosen.iter().flat_map(|&row| &test.features[row * width..][..width]).copied().collect();
+        let labels = chosen.iter().map(|&row| test.labels[row]).collect();
+        Some(Raw { features, labels, ..test.clone() })
+    }
+}
+
+/// Deals the rows of a scenario to so many peers. Where a column deals them, each peer is measured on the test rows of its
+/// own word: a hospital on its own patients.
+///
+/// # Errors
+/// The data cannot be read, or cannot be dealt like this.
+pub fn deal_rows(document: &Document, setup: &DataSetup, peers: usize, seed: u64) -> Result<Dealt, ScenarioError> {
+    let wrong = |key: &str, reason: String| document.wrong(&format!("data.{key}"), reason);
+    if !(0.0..=0.9).contains(&setup.validation) {
+        return Err(wrong("validation", "a fraction from 0 to 0.9".to_owned()));
+    }
+    let source = read(document, setup)?;
+    if source.test.is_none() {
+        return Err(wrong("source", "there are no rows to measure on; name some with test_where".to_owned()));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut usable: Vec<usize> = (0..source.train.labels.len()).collect();
+    if setup.rows > 0 && setup.rows < usable.len() {
+        usable.shuffle(&mut rng);
+        usable.truncate(setup.rows);
+        usable.sort_unstable();
+    }
+    let parts = deal(document, setup, &source, &usable, peers, seed).map_err(|reason| wrong("partition", reason))?;
+    if let Some(poor) = parts.iter().position(|part| part.len() < LEAST) {
+        let reason = format!("peer {poor} would get {} rows; at least {LEAST} are needed", parts[poor].len());
+        return Err(wrong("partition", reason));
+    }
+    let scaling: Scaling = setup.scaling.parse().map_err(|reason| wrong("scaling", reason))?;
+    let scaling = if scaling == Scaling::Auto { source.scaling } else { scaling };
+    let views = feature_views(setup, &source.train, peers).map_err(|reason| wrong("partition", reason))?;
+    let load = |(peer, rows): (usize, &Vec<usize>)| -> Result<Loaded, DataError> {
+        let Some(views) = &views else {
+            let test = source.test_for(rows);
+            return prepare(&source.train, rows, test.as_ref(), scaling, setup.validation, seed);
+        };
+        let blind = |raw: &Raw| blinded(raw, &views[peer]);
+        let (train, test) = (blind(&source.train), source.test.as_ref().map(blind));
+        prepare(&train, rows, test.as_ref(), scaling, setup.validation, seed)
+    };
+    let loaded = parts.iter().enumerate().map(load).collect::<Result<_, _>>();
+    let loaded = loaded.map_err(|error| wrong("source", error.to_string()))?;
+    Ok(Dealt { deal: Deal { partition: setup.partition.clone(), seed, parts }, parts: loaded })
+}
+
+fn deal(
+    document: &Document,
+    setup: &DataSetup,
+    source: &Source,
+    usable: &[usize],
+    peers: usize,
+    seed: u64,
+) -> Result<Vec<Vec<usize>>, String> {
+    let labels: Vec<u32> = usable.iter().map(|&row| source.train.labels[row]).collect();
+    let of_usable = |parts: Vec<Vec<usize>>| -> Vec<Vec<usize>> {
+        parts.into_iter().map(|part| part.into_iter().map(|at| usable[at]).collect()).collect()
+    };
+    match setup.partition.split_once(':') {
+        Some(("column", _)) => by_column(&source.column, usable, peers),
+        Some(("quantity", alpha)) => quantity(usable, peers, alpha, seed),
+        Some(("features", _)) => Partition::Iid
+            .deal(&labels, source.train.classes.len(), peers, seed)
+            .map(of_usable)
+            .map_err(|e| e.to_string()),
+        Some(("file", path)) => saved(&document.folder().join(path), source.train.labels.len(), peers),
+        _ => {
+            let partition: Partition = setup.partition.parse().map_err(|_| {
+                format!(
+                    "{:?} is no partition; use iid, dirichlet:ALPHA, shards:K, quantity:ALPHA, column:NAME, features:K \
+                     or file:PATH",
+                    setup.partition
+                )
+            })?;
+            let dealt = partition.deal(&labels, source.train.classes.len(), peers, seed);
+            dealt.map(of_usable).map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// Every word of the column is a peer; with more peers than words, peers of one word share its rows in turn.
+fn by_column(column: &[String], usable: &[usize], peers: usize) -> Result<Vec<Vec<usize>>, String> {
+    let mut words: Vec<&String> = usable.iter().map(|&row| &column[row]).collect();
+    words.sort();
+    words.dedup();
+    if words.len() > peers {
+        return Err(format!("the column has {} different words, for {peers} peers", words.len()));
+    }
+    let mut parts = vec![Vec::new(); peers];
+    let mut turns = vec![0usize; words.len()];
+    for &row in usable {
+        let word = words.binary_search(&&column[row]).unwrap_or(0);
+        let sharers = (peers - word).div_ceil(words.len());
+        parts[word + words.len() * (turns[word] % sharers)].push(row);
+        turns[word] += 1;
+    }
+    Ok(parts)
+}
+
+/// Rows at random, in amounts drawn from a symmetric Dirichlet distribution.
+fn quantity(usable: &[usize], peers: usize, alpha: &str, seed: u64) -> Result<Vec<Vec<usize>>, String> {
+    let alpha: f64 = alpha
+        .parse()
+        .ok()
+        .filter(|alpha: &f64| alpha.is_finite() && *alpha > 0.0)
+        .ok_or_else(|| format!("quantity:{alpha} needs a number above 0, such as quantity:0.5"))?;
+    if usable.len() < peers * LEAST {
+        return Err(format!("{} rows cannot be dealt to {peers} peers", usable.len()));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rows = usable.to_vec();
+    rows.shuffle(&mut rng);
+    let draws: Vec<f64> = (0..peers).map(|_| gamma(alpha, &mut rng)).collect();
+    let total: f64 = draws.iter().sum();
+    // Everybody has a few; the rest goes by the draws.
+    let (few, rest) = rows.split_at(peers * LEAST);
+    let mut parts: Vec<Vec<usize>> = few.chunks(LEAST).map(<[usize]>::to_vec).collect();
+    let (mut start, mut share) = (0, 0.0);
+    for (peer, draw) in draws.iter().enumerate() {
+        share += draw;
+        let end = ((rest.len() as f64 * (share / total).min(1.0)).round() as usize).max(start);
+        let end = if peer + 1 == peers { rest.len() } else { end };
+        parts[peer].extend_from_slice(&rest[start..end]);
+        start = end;
+    }
+    parts.iter_mut().for_each(|part| part.sort_unstable());
+    Ok(parts)
+}
+
+fn saved(path: &Path, rows: usize, peers: usize) -> Result<Vec<Vec<usize>>, String> {
+    let shown = path.display();
+    let size = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.len();
+    if size > MAX_SAVED {
+        return Err(format!("{shown}: {size} bytes, at most {MAX_SAVED} are read"));
+    }
+    let text = fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
+    let deal: Deal = serde_json::from_slice(&text).map_err(|error| format!("{shown}: {error}"))?;
+    if deal.parts.len() != peers {
+        return Err(format!("{shown}: it has parts for {} peers, the scenario has {peers}", deal.parts.len()));
+    }
+    match deal.parts.iter().flatten().find(|&&row| row >= rows) {
+        Some(row) => Err(format!("{shown}: there is no row {row}; the source has {rows}")),
+        None => Ok(deal.parts),
+    }
+}
+
+/// Under `features:K`, the features each peer sees: K equal groups of columns, dealt in turn.
+fn feature_views(setup: &DataSetup, train: &Raw, peers: usize) -> Result<Option<Vec<Vec<bool>>>, String> {
+    let Some(groups) = setup.partition.strip_prefix("features:") else { return Ok(None) };
+    let width: usize = train.input.iter().product();
+    let groups: usize = groups
+        .parse()
+        .ok()
+        .filter(|groups| (1..=width).contains(groups))
+        .ok_or_else(|| format!("features:{groups} needs a number from 1 to {width}, the width of a row"))?;
+    let view = |peer: usize| (0..width).map(|column| column * groups / width == peer % groups).collect();
+    Ok(Some((0..peers).map(view).collect()))
+}
+
+/// The rows as someone sees them who sees only some features; the others are zero.
+fn blinded(raw: &Raw, sees: &[bool]) -> Raw {
+    let features = raw.features.iter().zip(sees.iter().cycle()).map(|(value, sees)| if *sees { *value } else { 0.0 });
+    Raw { features: features.collect(), ..raw.clone() }
+}
+
+fn read(document: &Document, setup: &DataSetup) -> Result<Source, ScenarioError> {
+    let wrong = |key: &str, reason: String| document.wrong(&format!("data.{key}"), reason);
+    let path = match setup.source.as_str() {
+        "digits" => PathBuf::from("digits"),
+        source => document.folder().join(source),
+    };
+    if path.is_file() {
+        return read_table(&path, setup).map_err(|(key, reason)| wrong(key, reason));
+    }
+    for (key, is_set) in [("skip", !setup.skip.is_empty()), ("test_where", !setup.test_where.is_empty())] {
+        if is_set {
+            return Err(wrong(key, "it is for CSV files".to_owned()));
+        }
+    }
+    if setup.partition.starts_with("column:") {
+        return Err(wrong("partition", "column:NAME is for CSV files".to_owned()));
+    }
+    let config = DataConfig { source: path.display().to_string(), ..DataConfig::default() };
+    let (train, test, scaling, _) =
+        peerlearn::data::read(&config).map_err(|error| wrong("source", error.to_string()))?;
+    Ok(Source { train, test, scaling, column: Vec::new(), test_column: Vec::new() })
+}
+
+type Wrong = (&'static str, String);
+
+/// A CSV file: its label column, columns that are no features, and rows that are for measuring.
+fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
+    let shown = path.display();
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|error| ("source", format!("{shown}: {error}")))?;
+    let header: Vec<String> =
+        reader.headers().map_err(|error| ("source", format!("{shown}: {error}")))?.iter().map(str::to_owned).collect();
+    let find = |key: &'static str, name: &str| {
+        let found = header.iter().position(|column| column == name);
+        found.ok_or_else(|| (key, format!("{shown} has no column {name:?}; it has {}", header.join(", "))))
+    };
+    let label = find("label", if setup.label.is_empty() { "label" } else { &setup.label })?;
+    let by = setup.partition.strip_prefix("column:").map(|name| find("partition", name)).transpose()?;
+    let test = match setup.test_where.split_once('=') {
+        Some((name, value)) => Some((find("test_where", name.trim())?, value.trim())),
+        None if setup.test_where.is_empty() => None,
+        None => return Err(("test_where", "write it as column=value".to_owned())),
+    };
+    let skipped: Vec<usize> = setup.skip.iter().map(|name| find("skip", name)).collect::<Result<_, _>>()?;
+    let no_feature = |column: usize| {
+        column == label || Some(column) == by || test.is_some_and(|(of, _)| of == column) || skipped.contains(&column)
+    };
+    let columns: Vec<usize> = (0..header.len()).filter(|&column| !no_feature(column)).collect();
+    let mut rows: Vec<(bool, String, String, Vec<f32>)> = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| ("source", format!("{shown}: {error}")))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let number = |&column: &usize| {
+            let value = cell(column).parse::<f32>().ok().filter(|value| value.is_finite());
+            value.ok_or_else(|| {
+                ("source", format!("{shown}:{line}: {} is {:?}, which is no number", header[column], cell(column)))
+            })
+        };
+        let features = columns.iter().map(number).collect::<Result<_, _>>()?;
+        let is_test = test.is_some_and(|(column, value)| cell(column) == value);
+        rows.push((is_test, cell(label).to_owned(), by.map_or(String::new(), |by| cell(by).to_owned()), features));
+    }
+    let mut classes: Vec<String> = rows.iter().map(|(_, label, ..)| label.clone()).collect();
+    classes.sort();
+    classes.dedup();
+    if columns.is_empty() || !(2..=10_000).contains(&classes.len()) {
+        return Err(("label", format!("{shown} has {} features and {} classes", columns.len(), classes.len())));
+    }
+    let raw = |wanted: bool| {
+        let chosen = rows.iter().filter(|(is_test, ..)| *is_test == wanted);
+        let number = |label: &String| classes.binary_search(label).unwrap_or(0) as u32;
+        let (labels, features): (Vec<u32>, Vec<&Vec<f32>>) =
+            chosen.map(|(_, label, _, features)| (number(label), features)).unzip();
+        Raw {
+            input: vec![columns.len()],
+            classes: classes.clone(),
+            features: features.into_iter().flatten().copied().collect(),
+            labels,
+        }
+    };
+    let words = |wanted: bool| match by {
+        Some(_) => rows.iter().filter(|(is, ..)| *is == wanted).map(|(_, _, word, _)| word.clone()).collect(),
+        None => Vec::new(),
+    };
+    let (column, test_column) = (words(false), words(true));
+    let test = Some(raw(true)).filter(|test| !test.labels.is_empty());
+    Ok(Source { train: raw(false), test, scaling: Scaling::Standard, column, test_column })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_differ_and_lose_no_row() {
+        let usable: Vec<usize> = (100..1100).collect();
+        let parts = quantity(&usable, 10, "0.3", 1).unwrap();
+        let mut all: Vec<usize> = parts.iter().flatten().copied().collect();
+        all.sort_unstable();
+        assert_eq!(all, usable);
+        let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
+        assert!(sizes.iter().all(|&size| size >= LEAST) && sizes.iter().max() > Some(&250), "{sizes:?}");
+        assert!(quantity(&usable, 10, "0", 1).is_err() && quantity(&usable, 600, "1", 1).is_err());
+    }
+
+    #[test]
+    fn a_column_deals_words_to_peers_in_turn() {
+        let column: Vec<String> = ["b", "a", "b", "a", "b"].map(str::to_owned).into();
+        let usable: Vec<usize> = (0..5).collect();
+        assert_eq!(by_column(&column, &usable, 2).unwrap(), [vec![1, 3], vec![0, 2, 4]]);
+        assert_eq!(by_column(&column, &usable, 4).unwrap(), [vec![1], vec![0, 4], vec![3], vec![2]]);
+        assert!(by_column(&column, &usable, 1).is_err());
+    }
+}
