@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 45] = [
+const WORDS: [(&str, &str); 46] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -60,9 +60,11 @@ const WORDS: [(&str, &str); 45] = [
     ("membership.min_connections", "Connections below which known peers are dialled without being drawn."),
     (
         "membership.sampling",
-        "Whom to draw: uniform (all alike), guarded (all origins alike), or by a graph: line, ring, star, torus, complete, \
+        "Whom to draw: uniform (all alike), guarded (all origins alike), view:SIZE (a bounded view, for large networks; all \
+         peers or none), or by a graph: line, ring, star, torus, complete, \
          regular:DEGREE, exponential, base:K, edges:PATH.",
     ),
+    ("membership.shuffle_every", "Time between two shuffles of a view."),
     ("network.listen", "Where to listen, as multiaddresses; port 0 takes any free one."),
     ("network.contacts", "Multiaddresses or tickets of peers to dial at the start."),
     ("network.mdns", "Whether to look for peers on the local network."),

@@ -92,21 +92,23 @@ impl Shelf {
 
     /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
     pub fn answer(&self, request: &Request) -> Response {
-        match *request {
+        match request {
             Request::Newest { task, .. } | Request::Share { task, .. } | Request::Packed { task, .. }
-                if task != self.task =>
+                if *task != self.task =>
             {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
             }
-            Request::Newest { codec, .. } | Request::Share { codec, .. } => self.offer(self.newest_in(codec, false)),
+            Request::Newest { codec, .. } | Request::Share { codec, .. } => self.offer(self.newest_in(*codec, false)),
             // Where the coat does not pay there is none.
             Request::Packed { codec, .. } => {
-                self.offer(self.newest_in(codec, true).or_else(|| self.newest_in(codec, false)))
+                self.offer(self.newest_in(*codec, true).or_else(|| self.newest_in(*codec, false)))
             }
-            Request::Hashes { root, first } => match self.find(root) {
+            &Request::Hashes { root, first } => match self.find(root) {
                 None => refuse(Refusal::Gone, 0),
                 Some(held) => Response::Hashes { root, first, hashes: page(&held.manifest, first as usize) },
             },
+            // For whoever knows peers, not models.
+            Request::Shuffle { .. } => refuse(Refusal::NoView, 600_000),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Questions and answers between two connected peers.
 
 use super::codec::{Decode, Encode, Wire, WireError};
+use super::descriptor::{self, Descriptor};
 use super::manifest::MAX_CHUNKS;
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};
@@ -45,6 +46,14 @@ pub enum Request {
         /// Codec wanted.
         codec: Codec,
     },
+    /// "Here are some of those I know, myself among them; tell me some of yours." Answered by [`Response::Shuffled`] or
+    /// [`Response::Refused`].
+    Shuffle {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// At most [`descriptor::MAX_DESCRIPTORS`].
+        descriptors: Vec<Descriptor>,
+    },
 }
 
 /// An answer.
@@ -84,6 +93,11 @@ pub enum Response {
         /// The mass, in parts of 2^-32 of what a fresh peer holds.
         mass: u64,
     },
+    /// Some of those the answering peer knows, itself among them.
+    Shuffled {
+        /// At most [`descriptor::MAX_DESCRIPTORS`].
+        descriptors: Vec<Descriptor>,
+    },
 }
 
 /// A model that can be pulled.
@@ -121,18 +135,21 @@ pub enum Refusal {
     Codec,
     /// No mass is handed over here: another mixing rule.
     NoMass,
+    /// No view is shuffled here: this peer finds others another way.
+    NoView,
 }
 
 impl Wire for Request {
     const KIND: u8 = 3;
-    // A hash, two numbers and tags.
-    const LIMIT: usize = 128;
+    // Nine descriptors with four addresses of 256 bytes each are 9.7 KB; all others are a hash, numbers and tags.
+    const LIMIT: usize = 10 * 1024;
 
     fn validate(&self) -> Result<(), WireError> {
         match self {
             Request::Hashes { first, .. } if *first >= MAX_CHUNKS => {
                 Err(WireError::Invalid { rule: "a chunk index is below the most chunks of a model" })
             }
+            Request::Shuffle { descriptors, .. } => descriptor::check(descriptors),
             _ => Ok(()),
         }
     }
@@ -149,6 +166,7 @@ impl Wire for Response {
                 hashes.len()
             }
             Response::Refused { .. } => 0,
+            Response::Shuffled { descriptors } => return descriptor::check(descriptors),
         };
         if hashes > MAX_HASHES {
             return Err(WireError::Invalid { rule: "at most 1024 hashes" });
