@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 46] = [
+const WORDS: [(&str, &str); 47] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -44,6 +44,10 @@ const WORDS: [(&str, &str); 46] = [
     ("round.join_wait", "Longest time a starting node looks for peers before it trains alone."),
     ("round.rounds", "Rounds to stop after; 0 never stops."),
     ("round.evaluate_every", "Measure every so many rounds; 0 chooses by its cost."),
+    (
+        "round.estimate_every",
+        "Least time between two estimates of number and disagreement of all peers; 0s is every round.",
+    ),
     ("round.commit_every", "Least time between two checkpoints."),
     (
         "exchange.codec",

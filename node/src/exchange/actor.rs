@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::estimate::Told;
 use peerlearn_protocols::exchange::{Publication, Purse, Shelf};
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::mixing::push_sum::Ask;
@@ -20,6 +21,8 @@ use crate::network::{BulkWriter, ReplyToken, RequestError};
 pub(super) enum ExchangeMsg {
     /// Serve this model, in these codecs, from now on.
     Publish(Vec<Publication>),
+    /// Tell these numbers to whoever asks for estimates.
+    Tell(Told),
     /// A mix begins: answer with the own mass, and hand none over until the next publication.
     Close(RpcReplyPort<u64>),
     /// Answer this question of a peer.
@@ -72,6 +75,7 @@ impl Actor for ExchangeActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ExchangeMsg::Publish(publications) => state.on_publish(publications),
+            ExchangeMsg::Tell(told) => state.shelf.tell(told),
             ExchangeMsg::Close(reply) => state.on_close(reply),
             ExchangeMsg::Asked(peer, request, reply, _permit) => state.on_asked(peer, &request, reply),
             ExchangeMsg::BulkAsked(request, writer, permit) => state.on_bulk_asked(&request, writer, permit),
@@ -113,12 +117,19 @@ impl ExchangeState {
         reply.answer(&self.with_mass(peer, request, response));
     }
 
-    /// Adds mass to an offer where it was asked for.
+    /// Adds mass to an offer where it was asked for, and notes what was taken.
     fn with_mass(&self, peer: PeerId, request: &Request, response: Response) -> Response {
-        let Request::Share { number, taken, .. } = *request else { return response };
-        match &self.purse {
-            Some(purse) => lock(purse).answer(peer, Ask { number, taken }, response),
-            None => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+        match (request, &self.purse) {
+            (&Request::Share { number, taken, .. }, Some(purse)) => {
+                lock(purse).answer(peer, Ask { number, taken }, response)
+            }
+            (Request::Share { .. }, None) => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+            (&Request::Taken { number, .. }, Some(purse))
+                if matches!(response, Response::Refused { reason: Refusal::NoMass, .. }) =>
+            {
+                lock(purse).taken(peer, number)
+            }
+            _ => response,
         }
     }
 

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::estimate::Told;
 use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
-use peerlearn_protocols::mixing::push_sum::{Ask, Grant};
+use peerlearn_protocols::mixing::push_sum::{Account, Grant};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::encoded_len;
-use peerlearn_protocols::wire::{BulkRequest, Request, pack};
+use peerlearn_protocols::wire::{BulkRequest, Request, Response, pack};
 use ractor::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,6 +21,9 @@ use super::pull::{self, PullFailure};
 use crate::mailbox::{Mailbox, RoomGone};
 use crate::network::{BulkWriter, NetworkHandle, ReplyToken};
 use crate::supervisor::Start;
+
+/// Holders told at a time that their grants were taken: more than a round takes.
+const MAX_ACKNOWLEDGED: usize = 16;
 
 /// The exchange, for other rooms. Cloning is cheap.
 #[derive(Clone)]
@@ -98,7 +102,7 @@ impl ExchangeHandle {
         limit: Duration,
     ) -> Result<Pulled, PullFailure> {
         let bytes = encoded_len(codec, &self.layout);
-        let share = self.question(peer)?;
+        let share = self.purse.as_ref().map(|purse| lock(purse).question(peer));
         let (task, resumes, packed) = (self.task, self.resumes, self.packed);
         let order = PullOrder { task, codec, bytes, least_age, resumes, packed, share };
         let work = async {
@@ -108,12 +112,6 @@ impl ExchangeHandle {
         };
         let pulled = tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))?;
         if packed { unpacked(pulled, bytes) } else { Ok(pulled) }
-    }
-
-    /// The question for mass that goes with a pull; none without a purse.
-    fn question(&self, holder: PeerId) -> Result<Option<Ask>, PullFailure> {
-        let Some(purse) = &self.purse else { return Ok(None) };
-        lock(purse).question(holder).map(Some).ok_or(PullFailure::Partners)
     }
 
     /// A mix begins: no mass leaves until the next publication. Answers the mass of the own model, 0 without a purse.
@@ -133,10 +131,49 @@ impl ExchangeHandle {
         self.purse.iter().for_each(|purse| lock(purse).settle(mixed));
     }
 
+    /// The books of the own mass, to be put on disk with the model they belong to; none without a purse.
+    pub fn account(&self) -> Option<Account> {
+        self.purse.as_ref().map(|purse| lock(purse).account().clone())
+    }
+
+    /// Whether a mix is under way, so that mass and model are not of one moment.
+    pub fn is_closed(&self) -> bool {
+        self.purse.as_ref().is_some_and(|purse| lock(purse).is_closed())
+    }
+
+    /// Tells holders that their grants were taken, as `kept` says, the account that is on disk.
+    pub fn acknowledge(&self, kept: &Account) {
+        let Some(purse) = &self.purse else { return };
+        let unsettled = lock(purse).unsettled(kept, MAX_ACKNOWLEDGED);
+        for (holder, number) in unsettled {
+            let (network, purse, task) = (self.network.clone(), Arc::clone(purse), self.task);
+            tokio::spawn(async move {
+                if let Ok(Response::Noted) = network.request(holder, Request::Taken { task, number }).await {
+                    lock(&purse).settled(holder, number);
+                }
+            });
+        }
+    }
+
     /// Serves this model from now on. Several publications are one model in several codecs; the first is whole, for others
     /// are made from it when someone asks.
     pub fn publish(&self, publications: Vec<Publication>) {
         self.cast(ExchangeMsg::Publish(publications));
+    }
+
+    /// Tells these numbers to whoever asks for estimates, until there are newer ones.
+    pub fn tell(&self, told: Told) {
+        self.cast(ExchangeMsg::Tell(told));
+    }
+
+    /// Asks a peer what it makes of the whole network, within `limit`. `None` for one that says nothing, for whatever
+    /// reason: the next one drawn will.
+    pub async fn estimates(&self, peer: PeerId, limit: Duration) -> Option<Told> {
+        let asking = self.network.request(peer, Request::Estimates { task: self.task });
+        match tokio::time::timeout(limit, asking).await {
+            Ok(Ok(Response::Estimates { epoch, minima, spread })) => Some(Told { epoch, minima, spread }),
+            _ => None,
+        }
     }
 
     /// A question from the network.

@@ -17,9 +17,6 @@ pub enum PullFailure {
     /// The network failed.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Mass was shared with too many peers already.
-    #[error("mass is shared with too many peers")]
-    Partners,
     /// What came in a zstd coat is no model. The holder is at fault.
     #[error("what came in a zstd coat is no model")]
     Coat,

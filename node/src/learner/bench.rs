@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::{Codec, Encoder};
 use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
+use peerlearn_protocols::estimate::{self, Sight};
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::mixing::push_sum::Grant;
-use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
+use peerlearn_protocols::mixing::{self, Candidate, Meta, MixOutcome, Own, Refused, mix_judged};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::blob::{self, Blob, BlobError};
@@ -68,6 +69,17 @@ pub struct Trained {
     pub cpu: Duration,
 }
 
+/// What to mix, and how.
+#[derive(Debug, Clone, Default)]
+pub struct MixOrder {
+    /// Models of others.
+    pub models: Vec<Pulled>,
+    /// Mass of the own model, under push-sum.
+    pub mass: u64,
+    /// Whether to measure what estimates need: a pass over every model and a copy of the own one.
+    pub observe: bool,
+}
+
 /// What a mix did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
@@ -81,6 +93,8 @@ pub struct Mixed {
     pub age: u64,
     /// Whether the own model was far behind.
     pub was_behind: bool,
+    /// What estimates need, where it was asked for.
+    pub sight: Option<Sight>,
 }
 
 /// Everything that a restart needs.
@@ -203,13 +217,15 @@ impl Workbench {
         Ok(drift::stretch(steps, reference, momentum) as f32)
     }
 
-    /// Mixes models into the own one, which has this mass; the mass matters under push-sum only.
-    pub fn mix(&mut self, models: &[Pulled], mass: u64) -> Result<Mixed, LearnError> {
+    /// Mixes models into the own one.
+    pub fn mix(&mut self, order: &MixOrder) -> Result<Mixed, LearnError> {
         let layout = self.layout.clone();
-        let (candidates, faults) = parse(models, &layout);
+        let (candidates, faults) = parse(&order.models, &layout);
+        let before = order.observe.then(|| self.good.clone());
         self.learner.read(&mut self.good);
+        let squared = before.as_ref().map(|_| self.squared_distances(&candidates));
         let local = self.variate.correction().map(|_| self.good.clone());
-        let outcome = self.carry_out(&candidates, mass);
+        let outcome = self.carry_out(&candidates, order.mass);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -218,8 +234,26 @@ impl Workbench {
             // asked would have to lie to lead it here.
             self.schedule = self.schedule.max(self.rounds_behind(self.age));
         }
+        let sight = before.zip(squared).map(|(before, squared)| self.sight(&before, squared, &outcome));
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
-        Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+        Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind, sight })
+    }
+
+    /// Squared distances of the own model, before it is mixed, to others.
+    fn squared_distances(&self, candidates: &[Candidate<'_>]) -> Vec<(PeerId, f64)> {
+        let models: Vec<Blob<'_>> = candidates.iter().map(|candidate| candidate.model).collect();
+        let squared = mixing::squared_distances(&self.good, &models);
+        candidates.iter().map(|candidate| candidate.peer).zip(squared).collect()
+    }
+
+    /// What estimates are made of: without models that are stale, which look like a group of their own.
+    fn sight(&self, before: &[f32], mut squared: Vec<(PeerId, f64)>, outcome: &MixOutcome) -> Sight {
+        let stale = |peer: PeerId| {
+            outcome.refused.iter().any(|(other, why)| *other == peer && matches!(why, Refused::Stale { .. }))
+        };
+        squared.retain(|(peer, _)| !stale(*peer));
+        let movement = estimate::squared_distance(before, &self.good).map_or(f64::NAN, f64::sqrt);
+        Sight { squared, movement, norm: norm(&self.good) }
     }
 
     /// Mixes into `good`. Trying models writes them into the learner, so whoever calls this writes `good` back.
@@ -253,8 +287,7 @@ impl Workbench {
             true => self.encoder.encode(&self.layout, &params)?,
             false => blob::encode(codec, &self.layout, &params)?,
         };
-        let norm = params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
+        Ok(Encoded { blob, age: self.age, norm: (norm(&params) as f32).min(f32::MAX) })
     }
 
     pub fn evaluate(&mut self, part: Part) -> Result<Option<Evaluation>, LearnError> {
@@ -303,6 +336,11 @@ fn parse<'a>(models: &'a [Pulled], layout: &'a Layout) -> (Vec<Candidate<'a>>, V
         }
     }
     (candidates, faults)
+}
+
+/// Euclidean norm.
+fn norm(params: &[f32]) -> f64 {
+    params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
 }
 
 fn read(learner: &dyn Learner, layout: &Layout) -> Vec<f32> {

@@ -8,7 +8,7 @@ use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::membership::{Contact, Input, Membership, MembershipConfig, Output, Verdict};
 use peerlearn_protocols::score::{Fault, ScoreBoard};
 use peerlearn_protocols::time::Time;
-use peerlearn_protocols::wire::{Address, Announcement, Descriptor, Request, Response};
+use peerlearn_protocols::wire::{Address, Announcement, Descriptor, Refusal, Request, Response};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +30,7 @@ pub(super) enum MembershipMsg {
     /// An announcement for the machine; the verdict goes back to gossip.
     Announced(PeerId, Box<Announcement>, VerdictToken, OwnedSemaphorePermit),
     /// A peer asks for a shuffle; the answer goes back to it.
-    ShuffleAsked(PeerId, Vec<Descriptor>, ReplyToken, OwnedSemaphorePermit),
+    ShuffleAsked(PeerId, TaskId, Vec<Descriptor>, ReplyToken, OwnedSemaphorePermit),
     /// Count this fault.
     Fault(PeerId, Fault),
     /// Count this model.
@@ -131,8 +131,8 @@ impl Actor for MembershipActor {
             MembershipMsg::Announced(author, announcement, verdict, _permit) => {
                 state.on_announced(author, *announcement, verdict);
             }
-            MembershipMsg::ShuffleAsked(peer, descriptors, reply, _permit) => {
-                state.on_shuffle_asked(peer, descriptors, reply);
+            MembershipMsg::ShuffleAsked(peer, task, descriptors, reply, _permit) => {
+                state.on_shuffle_asked(peer, task, descriptors, reply);
             }
             MembershipMsg::Fault(peer, fault) => state.on_fault(peer, fault),
             MembershipMsg::Mixed(peer) => state.on_mixed(peer),
@@ -166,7 +166,11 @@ impl MembershipState {
         self.carry_out(outputs, Tokens { verdict: Some(verdict), reply: None });
     }
 
-    fn on_shuffle_asked(&mut self, from: PeerId, descriptors: Vec<Descriptor>, reply: ReplyToken) {
+    fn on_shuffle_asked(&mut self, from: PeerId, task: TaskId, descriptors: Vec<Descriptor>, reply: ReplyToken) {
+        if task != self.task {
+            let reason = Refusal::OtherTask { ours: self.task };
+            return reply.answer(&Response::Refused { reason, retry_after_ms: 600_000 });
+        }
         let mut outputs = Vec::new();
         self.machine.handle(self.clock.now(), Input::ShuffleAsked { from, descriptors }, &mut outputs);
         self.carry_out(outputs, Tokens { verdict: None, reply: Some(reply) });

@@ -103,11 +103,12 @@ impl MembershipHandle {
     pub fn shuffle_asked(
         &self,
         peer: PeerId,
+        task: TaskId,
         descriptors: Vec<Descriptor>,
         reply: ReplyToken,
         permit: OwnedSemaphorePermit,
     ) {
-        self.cast(MembershipMsg::ShuffleAsked(peer, descriptors, reply, permit));
+        self.cast(MembershipMsg::ShuffleAsked(peer, task, descriptors, reply, permit));
     }
 
     /// A peer did something that it should not have.

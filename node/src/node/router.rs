@@ -57,8 +57,8 @@ pub(super) async fn route(
             NetworkEvent::Announced { author, announcement, verdict } => {
                 membership.announced(author, *announcement, verdict, permit);
             }
-            NetworkEvent::Asked { peer, request: Request::Shuffle { descriptors, .. }, reply } => {
-                membership.shuffle_asked(peer, descriptors, reply, permit);
+            NetworkEvent::Asked { peer, request: Request::Shuffle { task, descriptors }, reply } => {
+                membership.shuffle_asked(peer, task, descriptors, reply, permit);
             }
             NetworkEvent::Asked { peer, request, reply } => exchange.asked(peer, request, reply, permit),
             NetworkEvent::BulkAsked { request, writer, .. } => exchange.bulk_asked(request, writer, permit),

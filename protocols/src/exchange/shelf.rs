@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::codec::Codec;
+use crate::estimate::Told;
 use crate::id::{Root, TaskId};
 use crate::wire::control::MAX_HASHES;
 use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
@@ -47,6 +48,8 @@ impl Publication {
 pub struct Shelf {
     task: TaskId,
     kept: usize,
+    /// Numbers about the network that go to whoever asks.
+    told: Option<Told>,
     /// Each with the same model in other codecs behind it.
     publications: VecDeque<Vec<Publication>>,
 }
@@ -54,7 +57,12 @@ pub struct Shelf {
 impl Shelf {
     /// An empty shelf that keeps the newest model and `kept` older ones, each in every codec it was asked for in.
     pub fn new(task: TaskId, kept: usize) -> Self {
-        Self { task, kept, publications: VecDeque::new() }
+        Self { task, kept, told: None, publications: VecDeque::new() }
+    }
+
+    /// Tells these numbers to whoever asks for estimates from now on.
+    pub fn tell(&mut self, told: Told) {
+        self.told = Some(told);
     }
 
     /// Puts a publication in front; the oldest beyond the bound are let go.
@@ -93,7 +101,11 @@ impl Shelf {
     /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
     pub fn answer(&self, request: &Request) -> Response {
         match request {
-            Request::Newest { task, .. } | Request::Share { task, .. } | Request::Packed { task, .. }
+            Request::Newest { task, .. }
+            | Request::Share { task, .. }
+            | Request::Packed { task, .. }
+            | Request::Estimates { task }
+            | Request::Taken { task, .. }
                 if *task != self.task =>
             {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
@@ -107,6 +119,12 @@ impl Shelf {
                 None => refuse(Refusal::Gone, 0),
                 Some(held) => Response::Hashes { root, first, hashes: page(&held.manifest, first as usize) },
             },
+            Request::Estimates { .. } => match self.told.clone() {
+                Some(Told { epoch, minima, spread }) => Response::Estimates { epoch, minima, spread },
+                None => refuse(Refusal::NothingYet, 1_000),
+            },
+            // For whoever has mass.
+            Request::Taken { .. } => refuse(Refusal::NoMass, 600_000),
             // For whoever knows peers, not models.
             Request::Shuffle { .. } => refuse(Refusal::NoView, 600_000),
         }

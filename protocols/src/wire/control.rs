@@ -4,6 +4,7 @@ use super::codec::{Decode, Encode, Wire, WireError};
 use super::descriptor::{self, Descriptor};
 use super::manifest::MAX_CHUNKS;
 use crate::codec::Codec;
+use crate::estimate::{MAX_SQUARED, SizeSketch};
 use crate::id::{Hash, Root, TaskId};
 
 /// Most chunk hashes in one answer: 1,024 x 32 bytes are half of the limit of an answer, and cover 256 MiB.
@@ -54,10 +55,23 @@ pub enum Request {
         /// At most [`descriptor::MAX_DESCRIPTORS`].
         descriptors: Vec<Descriptor>,
     },
+    /// "What do you make of the whole network?" Answered by [`Response::Estimates`] or [`Response::Refused`].
+    Estimates {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+    },
+    /// "The mass you granted for this question is mine for good." Answered by [`Response::Noted`] or
+    /// [`Response::Refused`].
+    Taken {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Number of the question.
+        number: u64,
+    },
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Response {
     /// The newest model, with the hashes of its first chunks (all of them, for models up to 256 MiB).
     Offer {
@@ -98,6 +112,17 @@ pub enum Response {
         /// At most [`descriptor::MAX_DESCRIPTORS`].
         descriptors: Vec<Descriptor>,
     },
+    /// What [`crate::estimate`] needs of a peer; a claim, bounded there.
+    Estimates {
+        /// Epoch of the size sketch.
+        epoch: u64,
+        /// Its minima: 8 to 256, 64 unless another version says otherwise.
+        minima: Vec<f32>,
+        /// The mean squared distance of a pair of models, as the answering peer sees it.
+        spread: Option<f64>,
+    },
+    /// It is noted.
+    Noted,
 }
 
 /// A model that can be pulled.
@@ -139,6 +164,20 @@ pub enum Refusal {
     NoView,
 }
 
+fn check_estimates(epoch: u64, minima: &[f32], spread: Option<f64>) -> Result<(), WireError> {
+    if SizeSketch::from_parts(epoch, minima.to_vec()).is_err() {
+        return Err(WireError::Invalid {
+            rule: "a size sketch has an epoch up to 2^48 and 8 to 256 values from 1e-12 to 40",
+        });
+    }
+    match spread {
+        Some(spread) if !(0.0..=MAX_SQUARED).contains(&spread) => {
+            Err(WireError::Invalid { rule: "a squared distance is from 0 to 1e90" })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Wire for Request {
     const KIND: u8 = 3;
     // Nine descriptors with four addresses of 256 bytes each are 9.7 KB; all others are a hash, numbers and tags.
@@ -165,8 +204,9 @@ impl Wire for Response {
             Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } | Response::Share { hashes, .. } => {
                 hashes.len()
             }
-            Response::Refused { .. } => 0,
+            Response::Refused { .. } | Response::Noted => 0,
             Response::Shuffled { descriptors } => return descriptor::check(descriptors),
+            Response::Estimates { epoch, minima, spread } => return check_estimates(*epoch, minima, *spread),
         };
         if hashes > MAX_HASHES {
             return Err(WireError::Invalid { rule: "at most 1024 hashes" });

@@ -35,6 +35,8 @@ pub fn requests() -> Vec<Request> {
         Request::Share { task: TaskId([0x11; 32]), codec: Codec::F16, number: 1 << 32, taken: 3 },
         Request::Packed { task: TaskId([0x11; 32]), codec: Codec::TopK(100) },
         Request::Shuffle { task: TaskId([0x11; 32]), descriptors: vec![descriptor()] },
+        Request::Estimates { task: TaskId([0x11; 32]) },
+        Request::Taken { task: TaskId([0x11; 32]), number: 1 << 32 },
     ]
 }
 
@@ -49,6 +51,8 @@ pub fn responses() -> Vec<Response> {
         Response::Refused { reason: Refusal::NoMass, retry_after_ms: 0 },
         Response::Shuffled { descriptors: vec![descriptor()] },
         Response::Refused { reason: Refusal::NoView, retry_after_ms: 0 },
+        Response::Estimates { epoch: 300, minima: vec![1.5; 8], spread: Some(0.25) },
+        Response::Noted,
     ]
 }
 
