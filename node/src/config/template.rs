@@ -32,7 +32,7 @@ const WORDS: [(&str, &str); 47] = [
     ("training.seed", "Seeds the order of rows."),
     (
         "mixing.rule",
-        "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (one-sided), push-sum, median, \
+        "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (two meet and move alike), push-sum, median, \
          trimmed-mean:B, multi-krum:B, ios:B, clip:R, clip:auto, ubar:RHO, balance:GAMMA or balance:GAMMA:ROUNDS.",
     ),
     ("mixing.outer.enabled", "Whether to take an outer Nesterov step on the average."),

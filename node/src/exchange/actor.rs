@@ -15,6 +15,7 @@ use peerlearn_protocols::wire::{BulkRequest, BulkStart, Refusal, Request, Respon
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::meetings::Meetings;
 use crate::network::{BulkWriter, ReplyToken, RequestError};
 
 /// What the exchange is told. Permits bound how many messages from the network wait.
@@ -39,6 +40,8 @@ pub(super) struct ExchangeArgs {
     pub inbound: Arc<Semaphore>,
     /// Mass outlives a failure of this room.
     pub purse: Option<Arc<Mutex<Purse>>>,
+    /// Meetings too.
+    pub meetings: Option<Meetings>,
 }
 
 pub(super) struct ExchangeState {
@@ -46,6 +49,7 @@ pub(super) struct ExchangeState {
     layout: Arc<Layout>,
     inbound: Arc<Semaphore>,
     purse: Option<Arc<Mutex<Purse>>>,
+    meetings: Option<Meetings>,
     /// Forms of the newest model that a coat was tried on.
     tried: BTreeSet<Root>,
 }
@@ -63,8 +67,8 @@ impl Actor for ExchangeActor {
         args: ExchangeArgs,
     ) -> Result<ExchangeState, ActorProcessingErr> {
         let shelf = Shelf::new(args.task, args.kept);
-        let (layout, inbound, purse) = (args.layout, args.inbound, args.purse);
-        Ok(ExchangeState { shelf, layout, inbound, purse, tried: BTreeSet::new() })
+        let (layout, inbound, purse, meetings) = (args.layout, args.inbound, args.purse, args.meetings);
+        Ok(ExchangeState { shelf, layout, inbound, purse, meetings, tried: BTreeSet::new() })
     }
 
     async fn handle(
@@ -93,7 +97,10 @@ impl ExchangeState {
     fn on_publish(&mut self, publications: Vec<Publication>) {
         self.tried.clear();
         let mut publications = publications.into_iter();
-        publications.next().into_iter().for_each(|whole| self.shelf.publish(whole));
+        if let Some(whole) = publications.next() {
+            self.meetings.iter().for_each(|meetings| meetings.publish(whole.clone()));
+            self.shelf.publish(whole);
+        }
         publications.for_each(|publication| self.shelf.add(publication));
         self.purse.iter().for_each(|purse| lock(purse).open());
     }
@@ -105,6 +112,9 @@ impl ExchangeState {
 
     fn on_asked(&mut self, peer: PeerId, request: &Request, reply: ReplyToken) {
         let mut response = self.shelf.answer(request);
+        if let (Some(meetings), Response::Refused { reason: Refusal::NoMeeting, .. }) = (&self.meetings, &response) {
+            response = meetings.answer(peer, request);
+        }
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(request) {
             response = self.shelf.answer(request);
         }
@@ -162,7 +172,8 @@ impl ExchangeState {
     }
 
     fn on_bulk_asked(&self, request: &BulkRequest, mut writer: BulkWriter, waiting: OwnedSemaphorePermit) {
-        let held = self.shelf.open(request);
+        let in_meeting = || self.meetings.as_ref().and_then(|meetings| meetings.open(request));
+        let held = self.shelf.open(request).or_else(in_meeting);
         let permit = Arc::clone(&self.inbound).try_acquire_owned();
         tokio::spawn(async move {
             drop(waiting);

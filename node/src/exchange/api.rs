@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::estimate::Told;
-use peerlearn_protocols::exchange::{ExchangeConfig, Publication, PullOrder, Pulled, Purse};
+use peerlearn_protocols::exchange::pairing::Half;
+use peerlearn_protocols::exchange::{ExchangeConfig, Pairing, Publication, PullOrder, Pulled, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::mixing::push_sum::{Account, Grant};
 use peerlearn_protocols::params::Layout;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::actor::{ExchangeActor, ExchangeArgs, ExchangeMsg, lock};
 use super::config::{Compression, ExchangeSettings};
+use super::meetings::Meetings;
 use super::pull::{self, PullFailure};
 use crate::mailbox::{Mailbox, RoomGone};
 use crate::network::{BulkWriter, NetworkHandle, ReplyToken};
@@ -36,6 +38,7 @@ pub struct ExchangeHandle {
     resumes: u32,
     packed: bool,
     purse: Option<Arc<Mutex<Purse>>>,
+    meetings: Option<Meetings>,
 }
 
 /// Takes the coat off, where there is one.
@@ -49,13 +52,14 @@ fn unpacked(pulled: Pulled, most: u64) -> Result<Pulled, PullFailure> {
 
 impl ExchangeHandle {
     /// A handle, and how the supervisor starts the room behind it. At most `fan_out` pulls run at a time. With a purse,
-    /// models travel with mass.
+    /// models travel with mass; with a pairing, peers meet two by two.
     pub fn new(
         task: TaskId,
         layout: Layout,
         settings: &ExchangeSettings,
         fan_out: usize,
         purse: Option<Purse>,
+        pairing: Option<Pairing>,
         network: NetworkHandle,
     ) -> (Self, Start) {
         let machine = ExchangeConfig::default();
@@ -64,6 +68,8 @@ impl ExchangeHandle {
         let outbound = Arc::new(Semaphore::new(fan_out.max(1)));
         let resumes = machine.resumes;
         let purse = purse.map(|purse| Arc::new(Mutex::new(purse)));
+        let meetings =
+            pairing.map(|pairing| Meetings::new(pairing, task, Arc::clone(&layout), resumes, network.clone()));
         let handle = Self {
             mailbox: mailbox.clone(),
             network,
@@ -73,11 +79,12 @@ impl ExchangeHandle {
             resumes,
             packed: settings.compression == Compression::Zstd,
             purse: purse.clone(),
+            meetings: meetings.clone(),
         };
-        // Under push-sum a model is published twice a round.
-        let kept = if purse.is_some() { 2 * machine.kept + 1 } else { machine.kept };
+        // Under push-sum and in pairs a model is published twice a round.
+        let kept = if purse.is_some() || meetings.is_some() { 2 * machine.kept + 1 } else { machine.kept };
         let inbound = Arc::new(Semaphore::new(settings.max_inbound));
-        let args = ExchangeArgs { task, layout, kept, inbound, purse };
+        let args = ExchangeArgs { task, layout, kept, inbound, purse, meetings };
         let start: Start = Arc::new(move |supervisor| {
             let (args, mailbox) = (args.clone(), mailbox.clone());
             Box::pin(async move {
@@ -104,7 +111,7 @@ impl ExchangeHandle {
         let bytes = encoded_len(codec, &self.layout);
         let share = self.purse.as_ref().map(|purse| lock(purse).question(peer));
         let (task, resumes, packed) = (self.task, self.resumes, self.packed);
-        let order = PullOrder { task, codec, bytes, least_age, resumes, packed, share };
+        let order = PullOrder { task, codec, bytes, least_age, resumes, packed, share, meeting: None };
         let work = async {
             // The semaphore is never closed; a permit that fails would mean that the node stops.
             let _permit = self.outbound.acquire().await.map_err(|_| PullFailure::Deadline)?;
@@ -112,6 +119,23 @@ impl ExchangeHandle {
         };
         let pulled = tokio::time::timeout(limit, work).await.unwrap_or(Err(PullFailure::Deadline))?;
         if packed { unpacked(pulled, bytes) } else { Ok(pulled) }
+    }
+
+    /// Meets a peer: both move towards each other by half of the difference of the models they name, this one when it next
+    /// takes [`ExchangeHandle::halves`]. A model that has had its meeting as a guest meets nobody else, which is no failure.
+    ///
+    /// # Errors
+    /// Any [`PullFailure`]; a meeting that is settled after `limit` counts all the same.
+    pub async fn meet(&self, peer: PeerId, limit: Duration) -> Result<(), PullFailure> {
+        match &self.meetings {
+            Some(meetings) => meetings.lead(peer, limit).await,
+            None => Err(PullFailure::Meeting),
+        }
+    }
+
+    /// The halves of settled meetings, to be added to the model. After the last round nobody is met any more: `last`.
+    pub fn halves(&self, last: bool) -> Vec<Half> {
+        self.meetings.as_ref().map_or_else(Vec::new, |meetings| meetings.take(last))
     }
 
     /// A mix begins: no mass leaves until the next publication. Answers the mass of the own model, 0 without a purse.

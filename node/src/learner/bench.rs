@@ -7,7 +7,9 @@ use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::{Codec, Encoder};
 use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
 use peerlearn_protocols::estimate::{self, Sight};
+use peerlearn_protocols::exchange::pairing::Half;
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::pair::add_half;
 use peerlearn_protocols::mixing::push_sum::Grant;
 use peerlearn_protocols::mixing::{self, Candidate, Meta, MixOutcome, Own, Refused, mix_judged};
 use peerlearn_protocols::params::Layout;
@@ -74,6 +76,8 @@ pub struct Trained {
 pub struct MixOrder {
     /// Models of others.
     pub models: Vec<Pulled>,
+    /// Halves of meetings, added after everything else.
+    pub halves: Vec<Half>,
     /// Mass of the own model, under push-sum.
     pub mass: u64,
     /// Whether to measure what estimates need: a pass over every model and a copy of the own one.
@@ -223,9 +227,11 @@ impl Workbench {
         let (candidates, faults) = parse(&order.models, &layout);
         let before = order.observe.then(|| self.good.clone());
         self.learner.read(&mut self.good);
-        let squared = before.as_ref().map(|_| self.squared_distances(&candidates));
+        let met = met(&order.halves, &layout);
+        let squared = before.as_ref().map(|_| self.squared_distances(&candidates, &met));
         let local = self.variate.correction().map(|_| self.good.clone());
-        let outcome = self.carry_out(&candidates, order.mass);
+        let mut outcome = self.carry_out(&candidates, order.mass);
+        self.add_halves(&met, &mut outcome);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -240,10 +246,22 @@ impl Workbench {
     }
 
     /// Squared distances of the own model, before it is mixed, to others.
-    fn squared_distances(&self, candidates: &[Candidate<'_>]) -> Vec<(PeerId, f64)> {
-        let models: Vec<Blob<'_>> = candidates.iter().map(|candidate| candidate.model).collect();
-        let squared = mixing::squared_distances(&self.good, &models);
-        candidates.iter().map(|candidate| candidate.peer).zip(squared).collect()
+    fn squared_distances(&self, candidates: &[Candidate<'_>], met: &[Met<'_>]) -> Vec<(PeerId, f64)> {
+        let pulled = candidates.iter().map(|candidate| (candidate.peer, candidate.model));
+        let (peers, models): (Vec<PeerId>, Vec<Blob<'_>>) =
+            pulled.chain(met.iter().map(|met| (met.peer, met.theirs))).unzip();
+        peers.into_iter().zip(mixing::squared_distances(&self.good, &models)).collect()
+    }
+
+    /// Adds the halves of meetings. A model that has met another has the mean of both ages, a claim counted twice the own
+    /// at most.
+    fn add_halves(&mut self, met: &[Met<'_>], outcome: &mut MixOutcome) {
+        for met in met {
+            add_half(&mut self.good, &met.ours, &met.theirs);
+            outcome.mixed.push(met.peer);
+            let theirs = met.age.min(outcome.age.saturating_mul(2));
+            outcome.age = outcome.age / 2 + theirs / 2;
+        }
     }
 
     /// What estimates are made of: without models that are stale, which look like a group of their own.
@@ -321,6 +339,23 @@ impl Workbench {
     fn samples(&self) -> u32 {
         u32::try_from(self.data.train.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// A half whose two models were read.
+struct Met<'a> {
+    peer: PeerId,
+    ours: Blob<'a>,
+    theirs: Blob<'a>,
+    age: u64,
+}
+
+/// Reads the models of halves; both were checked before the meeting was settled.
+fn met<'a>(halves: &'a [Half], layout: &'a Layout) -> Vec<Met<'a>> {
+    let read = |half: &'a Half| {
+        let (ours, theirs) = (Blob::parse(&half.ours, layout).ok()?, Blob::parse(&half.theirs, layout).ok()?);
+        Some(Met { peer: half.peer, ours, theirs, age: half.age })
+    };
+    halves.iter().filter_map(read).collect()
 }
 
 /// The models among what was pulled, and whose are none.

@@ -171,7 +171,7 @@ fn bench(config: LearnerConfig) -> bench::Workbench {
 }
 
 fn order(models: &[Pulled], mass: u64) -> MixOrder {
-    MixOrder { models: models.to_vec(), mass, observe: true }
+    MixOrder { models: models.to_vec(), mass, observe: true, ..MixOrder::default() }
 }
 
 fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {

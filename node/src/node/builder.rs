@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
-use peerlearn_protocols::exchange::Purse;
+use peerlearn_protocols::exchange::{Pairing, Purse};
 use peerlearn_protocols::membership::{Contact, MembershipConfig};
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::Layout;
@@ -202,8 +202,9 @@ impl Assembly {
             let restored = account.and_then(|account| Purse::restored(account, fan_out, starts));
             restored.unwrap_or_else(|| Purse::new(fan_out, starts))
         });
+        let pairing = (self.config.mixing.rule == Rule::Pair).then(|| Pairing::new(network.local(), starts));
         let (exchange, exchange_room) =
-            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, network.clone());
+            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, pairing, network.clone());
         let handles = Rooms {
             learner: learner.clone(),
             membership: membership.clone(),

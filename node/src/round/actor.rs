@@ -37,6 +37,8 @@ pub(super) enum RoundMsg {
     Told(PeerId, Told),
     /// A pull ended.
     PullEnded(PeerId, Duration, Result<Pulled, PullFailure>),
+    /// A meeting ended.
+    MeetingEnded(PeerId, Result<(), PullFailure>),
     /// Mixing, measuring and committing ended.
     Closed(Result<Closed, LearnerError>),
 }
@@ -93,7 +95,7 @@ impl Actor for RoundActor {
         args.rooms.exchange.tell(observer.told());
         let watching = watch_for_peers(&args.rooms, myself.clone());
         let mut state = RoundState {
-            machine: Round::new(args.settings.machine(), round),
+            machine: Round::new(args.settings.machine(args.start.rule), round),
             settings: args.settings,
             start: args.start,
             rooms: args.rooms,
@@ -129,6 +131,7 @@ impl Actor for RoundActor {
             RoundMsg::Trained(round, result) => state.on_trained(round, result),
             RoundMsg::Told(peer, told) => state.on_told(peer, &told),
             RoundMsg::PullEnded(peer, wall, result) => state.on_pull_ended(peer, wall, result),
+            RoundMsg::MeetingEnded(peer, result) => state.on_meeting_ended(peer, result),
             RoundMsg::Closed(result) => state.on_closed(result),
         }
         Ok(())
@@ -258,6 +261,9 @@ impl RoundState {
 
     fn pull(&mut self, peer: PeerId, deadline: Time) {
         self.ask_estimates(peer, deadline);
+        if self.start.rule == Rule::Pair && !self.machine.is_joining() {
+            return self.meet(peer, deadline);
+        }
         let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock, self.myself.clone());
         // One who joins may have nothing to fill the gaps of a partial model with.
         let joining = self.machine.is_joining();
@@ -276,6 +282,25 @@ impl RoundState {
             let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
         });
         self.pulls.push(pulling.abort_handle());
+    }
+
+    /// Meets a peer instead of pulling from it. The half is added with the mix, or later, if the round does not wait so long.
+    fn meet(&mut self, peer: PeerId, deadline: Time) {
+        let (exchange, myself) = (self.rooms.exchange.clone(), self.myself.clone());
+        let limit = self.rooms.clock.until(deadline);
+        let meeting = tokio::spawn(async move {
+            let _ = myself.cast(RoundMsg::MeetingEnded(peer, exchange.meet(peer, limit).await));
+        });
+        self.pulls.push(meeting.abort_handle());
+    }
+
+    fn on_meeting_ended(&mut self, peer: PeerId, result: Result<(), PullFailure>) {
+        let arrived = result.is_ok();
+        if let Err(failure) = result {
+            failure.fault().into_iter().for_each(|fault| self.rooms.membership.fault(peer, fault));
+            self.rooms.events.emit(NodeEvent::PullFailed { peer, reason: failure.to_string() });
+        }
+        self.on_fact(Input::PullEnded { peer, arrived });
     }
 
     fn on_pull_ended(&mut self, peer: PeerId, wall: Duration, result: Result<Pulled, PullFailure>) {
@@ -316,6 +341,7 @@ impl RoundState {
             measure: last || round.is_multiple_of(self.settings.evaluate_every.max(1)),
             commit: last || self.committed.is_none_or(due),
             observe: self.estimating,
+            last,
         };
         if closing.commit {
             self.committed = Some(self.rooms.clock.now());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use serde::{Deserialize, Serialize};
 
@@ -72,9 +73,15 @@ impl RoundSettings {
     }
 
     /// What the machine is told.
-    pub fn machine(&self) -> RoundConfig {
+    pub fn machine(&self, rule: Rule) -> RoundConfig {
+        // A pair is two; whoever is busy says so at once, and another one is asked.
+        let (fan_out, redraws) = match rule {
+            Rule::Pair => (1, self.fan_out),
+            _ => (self.fan_out, RoundConfig::default().redraws),
+        };
         RoundConfig {
-            fan_out: self.fan_out,
+            fan_out,
+            redraws,
             deadline: self.deadline,
             min_interval: self.min_interval,
             join_wait: self.join_wait,

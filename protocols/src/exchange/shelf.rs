@@ -36,6 +36,20 @@ impl Publication {
 }
 
 impl Publication {
+    /// The hashes of the first chunks, as many as one answer holds.
+    pub fn first_hashes(&self) -> Vec<crate::id::Hash> {
+        page(&self.manifest, 0)
+    }
+
+    /// The bytes asked for on a stream; `None` for those of another model or out of its range.
+    pub fn open(&self, request: &BulkRequest) -> Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> {
+        let chunk = crate::wire::CHUNK_BYTES;
+        let start = (request.first as usize).checked_mul(chunk)?;
+        let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
+        let is_within = request.root == self.offer.root && start < self.blob.len();
+        is_within.then(|| (Arc::clone(&self.blob), start..end.min(self.blob.len())))
+    }
+
     /// The same model in a coat, given its bytes.
     pub fn in_coat(&self, bytes: Vec<u8>) -> Self {
         let Offer { codec, age, round, samples, .. } = self.offer;
@@ -106,6 +120,8 @@ impl Shelf {
             | Request::Packed { task, .. }
             | Request::Estimates { task }
             | Request::Taken { task, .. }
+            | Request::Meet { task, .. }
+            | Request::Settle { task, .. }
                 if *task != self.task =>
             {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
@@ -123,6 +139,8 @@ impl Shelf {
                 Some(Told { epoch, minima, spread }) => Response::Estimates { epoch, minima, spread },
                 None => refuse(Refusal::NothingYet, 1_000),
             },
+            // For whoever meets others.
+            Request::Meet { .. } | Request::Settle { .. } => refuse(Refusal::NoMeeting, 600_000),
             // For whoever has mass.
             Request::Taken { .. } => refuse(Refusal::NoMass, 600_000),
             // For whoever knows peers, not models.
@@ -132,11 +150,7 @@ impl Shelf {
 
     /// The bytes asked for on a stream; `None` when the model is gone or the range is not within it.
     pub fn open(&self, request: &BulkRequest) -> Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> {
-        let held = self.find(request.root)?;
-        let chunk = crate::wire::CHUNK_BYTES;
-        let start = (request.first as usize).checked_mul(chunk)?;
-        let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
-        (start < held.blob.len()).then(|| (Arc::clone(&held.blob), start..end.min(held.blob.len())))
+        self.find(request.root)?.open(request)
     }
 
     fn offer(&self, held: Option<&Publication>) -> Response {

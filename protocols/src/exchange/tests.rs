@@ -29,6 +29,7 @@ fn order(bytes: usize) -> PullOrder {
         resumes: 2,
         packed: false,
         share: None,
+        meeting: None,
     }
 }
 

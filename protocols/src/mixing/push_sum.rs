@@ -214,6 +214,11 @@ impl Account {
         (asker.granted > 0).then_some(Grant { number: asker.seen, mass: asker.granted })
     }
 
+    /// Holders and askers remembered, at most [`MAX_PARTNERS`] of each; for audits.
+    pub fn partners(&self) -> (usize, usize) {
+        (self.holders.len(), self.askers.len())
+    }
+
     /// The newest grant taken from a holder; for audits.
     pub fn taken(&self, holder: &PeerId) -> u64 {
         self.holders.iter().find(|known| known.peer == *holder).map_or(0, |holder| holder.taken)

@@ -68,6 +68,26 @@ pub enum Request {
         /// Number of the question.
         number: u64,
     },
+    /// "Let us move towards each other by the same amount: here is my model, name yours." Answered by
+    /// [`Response::Meeting`] or [`Response::Refused`]; see [`crate::exchange::pairing`].
+    Meet {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Codec of both models.
+        codec: Codec,
+        /// Number of the meeting; grows with every one this asker leads.
+        number: u64,
+        /// The asker's model.
+        root: Root,
+    },
+    /// "I have your model; if you have mine, it is settled." Answered by [`Response::Settled`] or [`Response::Refused`]:
+    /// busy while the model is on its way, gone when there is no such meeting.
+    Settle {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Number of the meeting.
+        number: u64,
+    },
 }
 
 /// An answer.
@@ -123,6 +143,17 @@ pub enum Response {
     },
     /// It is noted.
     Noted,
+    /// The model that the answering peer names for a meeting, as in [`Response::Offer`].
+    Meeting {
+        /// The model.
+        offer: Offer,
+        /// Hashes of the first chunks.
+        hashes: Vec<Hash>,
+        /// Number of the meeting.
+        number: u64,
+    },
+    /// The answering peer will move by its half.
+    Settled,
 }
 
 /// A model that can be pulled.
@@ -162,6 +193,8 @@ pub enum Refusal {
     NoMass,
     /// No view is shuffled here: this peer finds others another way.
     NoView,
+    /// Nobody is met here: another mixing rule, or all rounds are done.
+    NoMeeting,
 }
 
 fn check_estimates(epoch: u64, minima: &[f32], spread: Option<f64>) -> Result<(), WireError> {
@@ -204,7 +237,8 @@ impl Wire for Response {
             Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } | Response::Share { hashes, .. } => {
                 hashes.len()
             }
-            Response::Refused { .. } | Response::Noted => 0,
+            Response::Meeting { hashes, .. } => hashes.len(),
+            Response::Refused { .. } | Response::Noted | Response::Settled => 0,
             Response::Shuffled { descriptors } => return descriptor::check(descriptors),
             Response::Estimates { epoch, minima, spread } => return check_estimates(*epoch, minima, *spread),
         };

@@ -141,3 +141,97 @@ async fn mass_outlives_a_restart_and_is_neither_made_nor_lost() {
     nodes.push(cat);
     stop_all(&nodes).await;
 }
+
+/// Learns nothing but a number of its own, once, when it is let.
+struct Once {
+    inner: Box<dyn Learner>,
+    offset: f32,
+    go: Arc<std::sync::atomic::AtomicBool>,
+    done: bool,
+}
+
+impl Learner for Once {
+    fn layout(&self) -> &Layout {
+        self.inner.layout()
+    }
+
+    fn read(&self, out: &mut [f32]) {
+        self.inner.read(out);
+    }
+
+    fn write(&mut self, params: &[f32]) -> Result<(), LearnError> {
+        self.inner.write(params)
+    }
+
+    fn train(&mut self, _: &Dataset, _: &TrainPlan<'_>) -> Result<TrainReport, LearnError> {
+        if self.go.load(std::sync::atomic::Ordering::SeqCst) && !std::mem::replace(&mut self.done, true) {
+            let mut params = vec![0.0; self.layout().len()];
+            self.read(&mut params);
+            params.iter_mut().for_each(|value| *value += self.offset);
+            self.write(&params)?;
+        }
+        Ok(TrainReport { steps: 1, samples: 10, loss: 0.0 })
+    }
+
+    fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError> {
+        self.inner.evaluate(data)
+    }
+
+    fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError> {
+        self.inner.predict(features)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pairs_keep_the_sum_of_all_models_and_bring_them_together() {
+    let go = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (mut nodes, mut streams): (Vec<Node>, Vec<_>) = (Vec::new(), Vec::new());
+    for part in 0..4 {
+        let contacts = match nodes.first() {
+            Some(node) => first_address(node).await,
+            None => Vec::new(),
+        };
+        let mut config = config(MEMORY, part, contacts);
+        config.mixing.rule = "pair".parse().unwrap();
+        config.training.control_variate = 0.0;
+        config.round.rounds = 200;
+        config.round.evaluate_every = 1000;
+        config.round.min_interval = Duration::from_millis(20);
+        let (family, go) = (config.task.model.clone(), Arc::clone(&go));
+        let learner = move || -> Result<Box<dyn Learner>, LearnError> {
+            let inner = build(&family, &[1, 8, 8], 10)?;
+            Ok(Box::new(Once { inner, offset: part as f32, go: Arc::clone(&go), done: false }))
+        };
+        let node = Node::builder(config).learner("mlp:64,32", Arc::new(learner)).spawn().await.unwrap();
+        streams.push(node.subscribe());
+        nodes.push(node);
+    }
+    for events in &mut streams {
+        next(events, |event| match event {
+            NodeEvent::RoundClosed { round, mixed, .. } => (*round > 3 && *mixed > 0).then_some(()),
+            _ => None,
+        })
+        .await;
+    }
+    let start = nodes[0].snapshot().await.unwrap().params;
+    go.store(true, std::sync::atomic::Ordering::SeqCst);
+    for (node, events) in nodes.iter().zip(&mut streams) {
+        while node.status().await.phase != crate::status::Phase::Finished {
+            next(events, |_| Some(())).await;
+        }
+    }
+    let mut models = Vec::new();
+    for node in &nodes {
+        models.push(node.snapshot().await.unwrap().params);
+    }
+    for (index, start) in start.iter().enumerate() {
+        let sum: f64 = models.iter().map(|model| f64::from(model[index])).sum();
+        let want = 4.0 * f64::from(*start) + 6.0;
+        // A few hundred additions of numbers up to 4 in f32.
+        assert!((sum - want).abs() < 1e-3, "parameter {index}: {sum}, {want} before");
+    }
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let farthest = models.iter().map(|model| apart(&models[0], model)).fold(0.0, f32::max);
+    assert!(farthest < 0.3, "they began 1 to 3 apart: {farthest}");
+    stop_all(&nodes).await;
+}

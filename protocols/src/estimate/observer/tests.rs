@@ -45,7 +45,9 @@ fn eight_find_out_how_many_they_are_how_far_apart_and_that_they_stand_still() {
 #[test]
 fn one_alone_says_so_and_numbers_that_cannot_be_are_refused() {
     let mut alone = observer(1);
-    (0..20).for_each(|_| drop(alone.close(Some(&Sight { norm: 1.0, ..Sight::default() }))));
+    for _ in 0..20 {
+        alone.close(Some(&Sight { norm: 1.0, ..Sight::default() }));
+    }
     let estimate = alone.estimate();
     assert!(estimate.peers.unwrap() < 1.5 && estimate.disagreement.is_none() && estimate.relative.is_none());
     let good = observer(2).told();

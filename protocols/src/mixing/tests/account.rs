@@ -127,7 +127,8 @@ fn settled_partners_are_forgotten_and_a_thousand_peers_keep_the_sum() {
             }
         }
     }
-    assert!(all.iter().all(|account| account.holders.len() <= MAX_PARTNERS && account.askers.len() <= MAX_PARTNERS));
+    assert!(all.iter().all(|account| account.partners() <= (MAX_PARTNERS, MAX_PARTNERS)));
+    assert!(all.iter().all(|account| account.partners().1 <= MAX_PARTNERS));
     assert_eq!(all.iter().map(Account::held).sum::<u64>(), 1000 * UNIT);
 }
 

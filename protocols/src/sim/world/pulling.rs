@@ -53,6 +53,7 @@ impl Peer {
                 Some(purse) if !self.round.is_joining() => Some(purse.question(peer)),
                 _ => None,
             },
+            meeting: None,
         };
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
