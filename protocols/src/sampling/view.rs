@@ -47,9 +47,11 @@ impl ViewConfig {
         Self { capacity, shuffle, per_introducer: quarter, per_prefix: quarter }
     }
 
-    /// Bounds for a view of this many peers as nodes keep it: half of it in a shuffle, 2 to 8.
+    /// Bounds for a view of this many peers as nodes keep it: half of it in a shuffle, 2 to 8. A contact counts as
+    /// introduced by itself, and may introduce a quarter besides: in a view of four it would introduce nobody otherwise.
     pub fn of_size(size: usize) -> Self {
-        Self::new(size, (size / 2).clamp(2, 8))
+        let config = Self::new(size, (size / 2).clamp(2, 8));
+        Self { per_introducer: config.per_introducer + 1, ..config }
     }
 }
 
