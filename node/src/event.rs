@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peerlearn_protocols::estimate::Estimate;
 use peerlearn_protocols::id::{PeerId, TaskId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -161,6 +162,12 @@ pub enum NodeEvent {
         /// CPU time of the training thread since the start.
         cpu: Duration,
     },
+    /// The node made up its mind about the whole network; at most once a round and every `round.estimate_every`.
+    Estimated {
+        /// Number of peers, disagreement and verdict.
+        #[serde(flatten)]
+        estimate: Estimate,
+    },
     /// The state of the node is on disk.
     Committed {
         /// The round that a restart goes on from.
@@ -201,7 +208,10 @@ impl NodeEvent {
             NodeEvent::PeerRefused { peer, reason } => {
                 tracing::warn!(%node, peer = %peer.short(), %reason, "peer refused");
             }
-            NodeEvent::Trained { .. } | NodeEvent::Pulled { .. } | NodeEvent::PullFailed { .. } => {
+            NodeEvent::Trained { .. }
+            | NodeEvent::Pulled { .. }
+            | NodeEvent::PullFailed { .. }
+            | NodeEvent::Estimated { .. } => {
                 tracing::debug!(%node, event = ?self);
             }
             _ => tracing::info!(%node, event = ?self),

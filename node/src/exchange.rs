@@ -6,6 +6,7 @@
 mod actor;
 mod api;
 mod config;
+mod meetings;
 mod pull;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ mod traits;
 
 pub use api::LearnerHandle;
 pub use batches::Batches;
-pub use bench::{Encoded, LearnerData, Mixed, Part, Pulled, Snapshot, Trained};
+pub use bench::{Encoded, LearnerData, MixOrder, Mixed, Part, Pulled, Snapshot, Trained};
 pub use burn_learner::{BurnLearner, BurnModel};
 pub use config::{EncodingConfig, LearnerConfig, MixingConfig, OuterConfig, TrainingConfig};
 pub use error::LearnerError;

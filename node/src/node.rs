@@ -7,8 +7,10 @@ mod router;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::task::Task;
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinHandle;
@@ -18,6 +20,7 @@ pub use builder::{NodeBuilder, NodeError, task_of};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::event::{EventBus, NodeEvent, Stamped};
+use crate::exchange::ExchangeHandle;
 use crate::learner::{Evaluation, LearnerError, LearnerHandle, Part, Snapshot};
 use crate::membership::MembershipHandle;
 use crate::network::{NetworkHandle, libp2p_text};
@@ -25,6 +28,11 @@ use crate::registry::{Checkpoint, Home, RegistryHandle};
 use crate::round::RoundHandle;
 use crate::status::{PeerStatus, Status};
 use crate::supervisor::Supervisor;
+
+/// Longest wait for what goes into the last checkpoint.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// Time between two looks at whether a mix has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A running node. Cloning shares it; it runs until [`Node::stop`] or the end of the process.
 #[derive(Clone)]
@@ -40,6 +48,7 @@ struct Inner {
     learner: LearnerHandle,
     network: NetworkHandle,
     membership: MembershipHandle,
+    exchange: ExchangeHandle,
     round: RoundHandle,
     registry: Option<RegistryHandle>,
     supervisor: Supervisor,
@@ -116,6 +125,8 @@ impl Node {
             bytes_out,
             cpu_seconds: inner.learner.cpu().as_secs_f64(),
             refused,
+            estimate: report.estimate,
+            mass: inner.exchange.account().map(|account| account.held() as f64 / UNIT as f64),
             peers: peers.collect(),
             problems: inner.problems.newest(),
         }
@@ -168,19 +179,31 @@ impl Node {
         self.inner.supervisor.failed().await
     }
 
+    /// A last checkpoint, if there is something new to keep.
+    async fn commit(&self, registry: &RegistryHandle) {
+        let inner = &self.inner;
+        let settled = async {
+            // A mix under way has changed the model already, or the mass; it takes milliseconds.
+            while inner.exchange.is_closed() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            inner.learner.snapshot().await
+        };
+        let snapshot = tokio::time::timeout(LAST_COMMIT, settled).await;
+        let (round, account) = (inner.round.report().round, inner.exchange.account());
+        let is_new = round > registry.committed().unwrap_or(0) || (round > 0 && account.is_some());
+        if let (true, Ok(Ok(snapshot))) = (is_new, snapshot) {
+            registry.commit(Checkpoint { round, snapshot, account });
+        }
+    }
+
     /// Writes what is to be kept and stops all rooms.
     pub async fn stop(&self) {
         let inner = &self.inner;
         inner.events.emit(NodeEvent::Stopping);
         if let Some(registry) = &inner.registry {
             housekeeping::save_book(&inner.membership, registry, &[]).await;
-            let round = inner.round.report().round;
-            if round > registry.committed().unwrap_or(0)
-                && let Ok(Ok(snapshot)) =
-                    tokio::time::timeout(std::time::Duration::from_secs(1), inner.learner.snapshot()).await
-            {
-                registry.commit(Checkpoint { round, snapshot });
-            }
+            self.commit(registry).await;
             registry.flush().await;
         }
         inner.supervisor.stop().await;

@@ -1,5 +1,6 @@
 //! What a running node says of itself when asked: over its handle, over the control socket, in `peerlearn status`.
 
+use peerlearn_protocols::estimate::Estimate;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::task::TaskSummary;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,12 @@ pub struct Status {
     pub cpu_seconds: f64,
     /// Messages and models refused since the start.
     pub refused: u64,
+    /// What the node makes of the whole network: number of peers, disagreement, verdict.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// Mass of the model under push-sum, in that of a fresh peer; `None` under every other rule.
+    #[serde(default)]
+    pub mass: Option<f64>,
     /// Known peers, most recently heard first.
     pub peers: Vec<PeerStatus>,
     /// The last problems, newest first, at most 16.

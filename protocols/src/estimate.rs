@@ -4,16 +4,18 @@
 //! Everything here lives on what a peer pulls anyway each round, the models of a handful of uniformly drawn peers, and on
 //! a few numbers that travel with them: [`DEFAULT_VALUES`] `f32` of a [`SizeSketch`] (256 bytes) and one `f64` of a
 //! [`Disagreement`]. Memory is bounded, whatever comes in. No estimate is proof: each documents its error, measured by
-//! the seeded simulations in [`trial`], and what a single liar can do to it.
+//! the seeded simulations in [`trial`], and what a single liar can do to it. [`Observer`] puts them together for one peer.
 
 mod disagreement;
 mod meetings;
+mod observer;
 mod size;
 pub mod trial;
 mod verdict;
 
 pub use disagreement::{CLIP, Disagreement, MAX_SQUARED, squared_distance};
 pub use meetings::{MAX_PEERS, Meetings};
+pub use observer::{Estimate, Observer, Sight, Told};
 pub use size::{
     AGREE, DEFAULT_VALUES, EPOCH_ROUNDS, MATURE_ROUNDS, MAX_EPOCH, MAX_VALUES, MIN_VALUES, SETTLE_ROUNDS, SizeEstimate,
     SizeEstimator, SizeSketch, VALUE_RANGE,

@@ -53,6 +53,7 @@ use serde::{Deserialize, Serialize};
 
 pub use age::StaleFilter;
 pub use apply::{Candidate, MixOutcome, Own, mix, mix_judged};
+pub use distances::squared_distances;
 pub use scene::{Needs, Scene};
 pub use text::ParseRuleError;
 

@@ -64,7 +64,7 @@ pub struct Source {
 
 /// How the peers of a round are chosen.
 ///
-/// As text: `uniform`, `guarded`, or the text form of a [`Graph`].
+/// As text: `uniform`, `guarded`, `view`, `view:SIZE`, or the text form of a [`Graph`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sampling {
     /// Every known identity is as likely as any other (Epidemic Learning, de Vos et al. 2023, EL-Local with pulls).
@@ -72,14 +72,29 @@ pub enum Sampling {
     /// Every origin is as likely as any other; see [`draw_guarded`].
     #[default]
     Guarded,
+    /// From a bounded [`view`] that shuffles keep fresh, for networks larger than anyone can know; out of it like
+    /// [`Sampling::Guarded`].
+    View {
+        /// Most peers in the view: from [`view::LEAST_SIZE`] to [`view::MOST_SIZE`].
+        size: usize,
+    },
     /// The neighbours in a graph over the ranks of ids.
     Graph(Graph),
 }
 
 /// A text is no [`Sampling`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("neither `uniform` nor `guarded`, and as a graph: {0}")]
-pub struct ParseSamplingError(#[from] pub ParseGraphError);
+pub enum ParseSamplingError {
+    /// Another word, and not a graph either.
+    #[error("neither `uniform`, `guarded` nor `view:SIZE`, and as a graph: {0}")]
+    Graph(#[from] ParseGraphError),
+    /// A view of no number of peers, or of one out of bounds.
+    #[error("a view holds from {least} to {most} peers, not {got:?}", least = view::LEAST_SIZE, most = view::MOST_SIZE)]
+    View {
+        /// What stands for the size.
+        got: String,
+    },
+}
 
 impl Sampling {
     /// Draws up to `count` different peers of `known`, never `own`.
@@ -98,7 +113,7 @@ impl Sampling {
     ) -> Vec<PeerId> {
         let others = || known.iter().filter(|source| source.peer != own);
         let candidates: BTreeSet<PeerId> = match self {
-            Self::Guarded => {
+            Self::Guarded | Self::View { .. } => {
                 let others: Vec<Source> = others().copied().collect();
                 return draw_guarded(&others, count, rng);
             }
@@ -135,6 +150,7 @@ impl fmt::Display for Sampling {
         match self {
             Self::Uniform => f.write_str("uniform"),
             Self::Guarded => f.write_str("guarded"),
+            Self::View { size } => write!(f, "view:{size}"),
             Self::Graph(graph) => graph.fmt(f),
         }
     }
@@ -147,9 +163,20 @@ impl FromStr for Sampling {
         match text {
             "uniform" => Ok(Self::Uniform),
             "guarded" => Ok(Self::Guarded),
-            graph => Ok(Self::Graph(graph.parse()?)),
+            "view" => Ok(Self::View { size: view::ViewConfig::default().capacity }),
+            text => match text.strip_prefix("view:") {
+                Some(size) => view_of(size),
+                None => Ok(Self::Graph(text.parse()?)),
+            },
         }
     }
+}
+
+fn view_of(size: &str) -> Result<Sampling, ParseSamplingError> {
+    let fits = |size: &usize| (view::LEAST_SIZE..=view::MOST_SIZE).contains(size);
+    let parsed = size.parse().ok().filter(fits);
+    let got = || size.chars().take(20).collect();
+    parsed.map(|size| Sampling::View { size }).ok_or_else(|| ParseSamplingError::View { got: got() })
 }
 
 serde_as_text!(Sampling);

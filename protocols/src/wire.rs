@@ -3,7 +3,7 @@
 //! | kind | travels by | limit | module |
 //! |---|---|---|---|
 //! | [`Signed`] [`Announcement`] | gossip | 4 KiB | `announce` |
-//! | [`Request`], [`Response`] | request-response | 64 KiB | `control` |
+//! | [`Request`], [`Response`] | request-response | 10 KiB, 64 KiB | `control` |
 //! | [`BulkRequest`], [`BulkStart`] and raw chunks | stream | 64 bytes, then 256 KiB a chunk | `bulk` |
 //! | [`Blob`](blob::Blob): an encoded model | in chunks | what its layout and codec say | `blob` |
 //!
@@ -16,6 +16,7 @@ pub mod blob;
 pub mod bulk;
 pub mod codec;
 pub mod control;
+pub mod descriptor;
 pub mod manifest;
 #[cfg(feature = "zstd")]
 pub mod pack;
@@ -24,6 +25,7 @@ pub use announce::{Address, Announcement, OfferSummary, Signed, Sketch};
 pub use bulk::{BulkRequest, BulkStart};
 pub use codec::{Wire, WireError};
 pub use control::{Offer, Refusal, Request, Response};
+pub use descriptor::Descriptor;
 pub use manifest::{CHUNK_BYTES, Manifest};
 
 /// Version of everything in this module. Any change to bytes or meaning is a new version.

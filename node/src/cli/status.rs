@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use peerlearn_protocols::estimate::{Estimate, Verdict};
 use qrcode::QrCode;
 use qrcode::render::unicode;
 
@@ -27,10 +28,14 @@ pub(super) fn table(status: &Status) -> String {
         line("waiting for", status.waiting_for.clone());
     }
     line("age", format!("{} sample-steps, {} own rows", status.age, status.samples));
+    if let Some(mass) = status.mass {
+        line("mass", format!("{mass:.4} of a fresh peer's"));
+    }
     line("accuracy", format!("own {}, test {}", percent(status.own), percent(status.test)));
     let sums = format!("{} in, {} out", bytes(status.bytes_in), bytes(status.bytes_out));
     line("traffic", format!("{sums}, {} refused", status.refused));
     line("learner", format!("{:.1} CPU s", status.cpu_seconds));
+    line("network", network(&status.estimate));
     let connected = status.peers.iter().filter(|peer| peer.connected).count();
     line("peers", format!("{} known, {connected} connected", status.peers.len()));
     for peer in &status.peers {
@@ -51,6 +56,21 @@ pub(super) fn table(status: &Status) -> String {
         let _ = writeln!(text, "problem      {problem}");
     }
     text
+}
+
+/// The whole network in one line.
+fn network(estimate: &Estimate) -> String {
+    let peers = estimate.peers.map_or("peers not counted yet".to_owned(), |peers| format!("about {peers:.0} peers"));
+    let apart = match (estimate.disagreement, estimate.relative) {
+        (Some(rms), Some(part)) => format!(", models {rms:.3} ({:.1} %) from their mean", part * 100.0),
+        _ => String::new(),
+    };
+    let verdict = match estimate.verdict {
+        Verdict::Converged => "converged",
+        Verdict::Moving => "still moving",
+        Verdict::Split => "split",
+    };
+    format!("{peers}{apart}, {verdict}")
 }
 
 fn percent(part: Option<Evaluation>) -> String {

@@ -376,6 +376,7 @@ mod tests {
             ("exchange.rounding", "up", "`stochastic`"),
             ("membership.sampling", "square", "torus"),
             ("membership.sampling", "regular:0", "a degree of at least 1"),
+            ("membership.sampling", "view:3", "from 4 to 4096 peers"),
             ("training.reference_steps", "-1", "u32"),
         ] {
             let error = Layers::new().settings(&[format!("{key}={value}")]).unwrap_err().to_string();

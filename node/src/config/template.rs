@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 45] = [
+const WORDS: [(&str, &str); 47] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -32,7 +32,7 @@ const WORDS: [(&str, &str); 45] = [
     ("training.seed", "Seeds the order of rows."),
     (
         "mixing.rule",
-        "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (one-sided), push-sum, median, \
+        "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (two meet and move alike), push-sum, median, \
          trimmed-mean:B, multi-krum:B, ios:B, clip:R, clip:auto, ubar:RHO, balance:GAMMA or balance:GAMMA:ROUNDS.",
     ),
     ("mixing.outer.enabled", "Whether to take an outer Nesterov step on the average."),
@@ -44,6 +44,10 @@ const WORDS: [(&str, &str); 45] = [
     ("round.join_wait", "Longest time a starting node looks for peers before it trains alone."),
     ("round.rounds", "Rounds to stop after; 0 never stops."),
     ("round.evaluate_every", "Measure every so many rounds; 0 chooses by its cost."),
+    (
+        "round.estimate_every",
+        "Least time between two estimates of number and disagreement of all peers; 0s is every round.",
+    ),
     ("round.commit_every", "Least time between two checkpoints."),
     (
         "exchange.codec",
@@ -60,9 +64,11 @@ const WORDS: [(&str, &str); 45] = [
     ("membership.min_connections", "Connections below which known peers are dialled without being drawn."),
     (
         "membership.sampling",
-        "Whom to draw: uniform (all alike), guarded (all origins alike), or by a graph: line, ring, star, torus, complete, \
+        "Whom to draw: uniform (all alike), guarded (all origins alike), view:SIZE (a bounded view, for large networks; all \
+         peers or none), or by a graph: line, ring, star, torus, complete, \
          regular:DEGREE, exponential, base:K, edges:PATH.",
     ),
+    ("membership.shuffle_every", "Time between two shuffles of a view."),
     ("network.listen", "Where to listen, as multiaddresses; port 0 takes any free one."),
     ("network.contacts", "Multiaddresses or tickets of peers to dial at the start."),
     ("network.mdns", "Whether to look for peers on the local network."),

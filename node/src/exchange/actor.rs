@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::estimate::Told;
 use peerlearn_protocols::exchange::{Publication, Purse, Shelf};
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::mixing::push_sum::Ask;
@@ -14,12 +15,15 @@ use peerlearn_protocols::wire::{BulkRequest, BulkStart, Refusal, Request, Respon
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::meetings::Meetings;
 use crate::network::{BulkWriter, ReplyToken, RequestError};
 
 /// What the exchange is told. Permits bound how many messages from the network wait.
 pub(super) enum ExchangeMsg {
     /// Serve this model, in these codecs, from now on.
     Publish(Vec<Publication>),
+    /// Tell these numbers to whoever asks for estimates.
+    Tell(Told),
     /// A mix begins: answer with the own mass, and hand none over until the next publication.
     Close(RpcReplyPort<u64>),
     /// Answer this question of a peer.
@@ -36,6 +40,8 @@ pub(super) struct ExchangeArgs {
     pub inbound: Arc<Semaphore>,
     /// Mass outlives a failure of this room.
     pub purse: Option<Arc<Mutex<Purse>>>,
+    /// Meetings too.
+    pub meetings: Option<Meetings>,
 }
 
 pub(super) struct ExchangeState {
@@ -43,6 +49,7 @@ pub(super) struct ExchangeState {
     layout: Arc<Layout>,
     inbound: Arc<Semaphore>,
     purse: Option<Arc<Mutex<Purse>>>,
+    meetings: Option<Meetings>,
     /// Forms of the newest model that a coat was tried on.
     tried: BTreeSet<Root>,
 }
@@ -60,8 +67,8 @@ impl Actor for ExchangeActor {
         args: ExchangeArgs,
     ) -> Result<ExchangeState, ActorProcessingErr> {
         let shelf = Shelf::new(args.task, args.kept);
-        let (layout, inbound, purse) = (args.layout, args.inbound, args.purse);
-        Ok(ExchangeState { shelf, layout, inbound, purse, tried: BTreeSet::new() })
+        let (layout, inbound, purse, meetings) = (args.layout, args.inbound, args.purse, args.meetings);
+        Ok(ExchangeState { shelf, layout, inbound, purse, meetings, tried: BTreeSet::new() })
     }
 
     async fn handle(
@@ -72,6 +79,7 @@ impl Actor for ExchangeActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ExchangeMsg::Publish(publications) => state.on_publish(publications),
+            ExchangeMsg::Tell(told) => state.shelf.tell(told),
             ExchangeMsg::Close(reply) => state.on_close(reply),
             ExchangeMsg::Asked(peer, request, reply, _permit) => state.on_asked(peer, &request, reply),
             ExchangeMsg::BulkAsked(request, writer, permit) => state.on_bulk_asked(&request, writer, permit),
@@ -89,7 +97,10 @@ impl ExchangeState {
     fn on_publish(&mut self, publications: Vec<Publication>) {
         self.tried.clear();
         let mut publications = publications.into_iter();
-        publications.next().into_iter().for_each(|whole| self.shelf.publish(whole));
+        if let Some(whole) = publications.next() {
+            self.meetings.iter().for_each(|meetings| meetings.publish(whole.clone()));
+            self.shelf.publish(whole);
+        }
         publications.for_each(|publication| self.shelf.add(publication));
         self.purse.iter().for_each(|purse| lock(purse).open());
     }
@@ -101,6 +112,9 @@ impl ExchangeState {
 
     fn on_asked(&mut self, peer: PeerId, request: &Request, reply: ReplyToken) {
         let mut response = self.shelf.answer(request);
+        if let (Some(meetings), Response::Refused { reason: Refusal::NoMeeting, .. }) = (&self.meetings, &response) {
+            response = meetings.answer(peer, request);
+        }
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(request) {
             response = self.shelf.answer(request);
         }
@@ -113,12 +127,19 @@ impl ExchangeState {
         reply.answer(&self.with_mass(peer, request, response));
     }
 
-    /// Adds mass to an offer where it was asked for.
+    /// Adds mass to an offer where it was asked for, and notes what was taken.
     fn with_mass(&self, peer: PeerId, request: &Request, response: Response) -> Response {
-        let Request::Share { number, taken, .. } = *request else { return response };
-        match &self.purse {
-            Some(purse) => lock(purse).answer(peer, Ask { number, taken }, response),
-            None => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+        match (request, &self.purse) {
+            (&Request::Share { number, taken, .. }, Some(purse)) => {
+                lock(purse).answer(peer, Ask { number, taken }, response)
+            }
+            (Request::Share { .. }, None) => Response::Refused { reason: Refusal::NoMass, retry_after_ms: 600_000 },
+            (&Request::Taken { number, .. }, Some(purse))
+                if matches!(response, Response::Refused { reason: Refusal::NoMass, .. }) =>
+            {
+                lock(purse).taken(peer, number)
+            }
+            _ => response,
         }
     }
 
@@ -151,7 +172,8 @@ impl ExchangeState {
     }
 
     fn on_bulk_asked(&self, request: &BulkRequest, mut writer: BulkWriter, waiting: OwnedSemaphorePermit) {
-        let held = self.shelf.open(request);
+        let in_meeting = || self.meetings.as_ref().and_then(|meetings| meetings.open(request));
+        let held = self.shelf.open(request).or_else(in_meeting);
         let permit = Arc::clone(&self.inbound).try_acquire_owned();
         tokio::spawn(async move {
             drop(waiting);

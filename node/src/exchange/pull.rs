@@ -17,9 +17,12 @@ pub enum PullFailure {
     /// The network failed.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Mass was shared with too many peers already.
-    #[error("mass is shared with too many peers")]
-    Partners,
+    /// The other is busy, has given the meeting up, or meets nobody.
+    #[error("the peer is in another meeting or meets nobody")]
+    Meeting,
+    /// Nobody knows whether the other has moved: it was asked to settle and does not answer any more.
+    #[error("the peer was lost while a meeting was settled; the mean may be off by half of their difference")]
+    Open,
     /// What came in a zstd coat is no model. The holder is at fault.
     #[error("what came in a zstd coat is no model")]
     Coat,

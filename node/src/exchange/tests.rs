@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::{Publication, PullError, Purse};
+use peerlearn_protocols::exchange::pairing::Half;
+use peerlearn_protocols::exchange::{Pairing, Publication, PullError, Purse};
 use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::params::{Layout, TensorSpec};
-use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Refusal, Response, blob};
+use peerlearn_protocols::wire::{BulkRequest, BulkStart, CHUNK_BYTES, Manifest, Refusal, Request, Response, blob};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -44,11 +45,21 @@ async fn side(max_inbound: usize) -> Side {
 }
 
 async fn side_with(max_inbound: usize, purse: Option<Purse>) -> Side {
+    side_that(max_inbound, purse, |_| None).await
+}
+
+/// A side that meets others two by two.
+async fn meeting_side() -> Side {
+    side_that(4, None, |own| Some(Pairing::new(own, 1))).await
+}
+
+async fn side_that(max_inbound: usize, purse: Option<Purse>, pairing: impl Fn(PeerId) -> Option<Pairing>) -> Side {
     let (sender, events) = mpsc::channel(64);
     let config = NetworkConfig { listen: vec!["/memory/0".to_owned()], mdns: false, ..NetworkConfig::default() };
     let (network, network_room) = NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap();
     let settings = ExchangeSettings { max_inbound, ..ExchangeSettings::default() };
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, purse, network.clone());
+    let (exchange, exchange_room) =
+        ExchangeHandle::new(TASK, layout(), &settings, 4, purse, pairing(network.local()), network.clone());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let bus = EventBus::new(network.local(), Clock::start());
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus).await.unwrap();
@@ -151,6 +162,67 @@ async fn mass_travels_with_a_model_unless_a_mix_is_under_way() {
     assert_eq!(grant.mass, UNIT / 4);
 }
 
+/// Leads until a meeting is settled; before both have published there is nothing to meet with.
+async fn meet(leader: &ExchangeHandle, guest: PeerId) -> Half {
+    loop {
+        let _ = leader.meet(guest, LONG).await;
+        if let Some(half) = leader.halves(false).pop() {
+            return half;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_meet_get_halves_of_the_same_models_even_if_a_question_is_lost() {
+    let (ant, mut bat) = (meeting_side().await, meeting_side().await);
+    let other: Vec<f32> = (0..230_000).map(|n| 7.0 - n as f32 / 500.0).collect();
+    ant.publish(model());
+    bat.publish(blob::encode(Codec::F32, &layout(), &other).unwrap());
+    let guest = ant.dial(&bat).await;
+    let (leader, met, own) = (ant.exchange.clone(), bat.exchange.clone(), ant.network.local());
+    tokio::spawn(ant.serve(async |request, writer| Some((request, writer))));
+    tokio::spawn(async move {
+        let mut lost = false;
+        while let Some(event) = bat.events.recv().await {
+            let permit = Arc::clone(&bat.permits).acquire_owned().await.unwrap();
+            match event {
+                // The first question whether it is settled gets no answer.
+                NetworkEvent::Asked { request: Request::Settle { .. }, .. } if !lost => lost = true,
+                NetworkEvent::Asked { peer, request, reply } => bat.exchange.asked(peer, request, reply, permit),
+                NetworkEvent::BulkAsked { request, writer, .. } => bat.exchange.bulk_asked(request, writer, permit),
+                _ => {}
+            }
+        }
+    });
+    let one = meet(&leader, guest).await;
+    let two = met.halves(false).pop().unwrap();
+    assert_eq!((one.peer, two.peer), (guest, own));
+    assert!(one.ours == two.theirs && one.theirs == two.ours && one.ours != one.theirs);
+    // Neither has published since, so there is nothing more to meet about.
+    leader.meet(guest, LONG).await.unwrap();
+    assert!(leader.halves(false).is_empty() && met.halves(false).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_gives_up_or_meets_nobody_leaves_both_as_they_were() {
+    let (ant, bat) = (meeting_side().await, meeting_side().await);
+    ant.publish(model());
+    let guest = ant.dial(&bat).await;
+    let (leader, met) = (ant.exchange.clone(), bat.exchange.clone());
+    tokio::spawn(ant.serve(async |request, writer| Some((request, writer))));
+    // The last round of the guest is over.
+    assert!(met.halves(true).is_empty());
+    bat.publish(model());
+    tokio::spawn(bat.serve(async |request, writer| Some((request, writer))));
+    while leader.meet(guest, LONG).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let failure = leader.meet(guest, LONG).await.unwrap_err();
+    assert!(failure.to_string().contains("NoMeeting"), "{failure}");
+    assert!(leader.halves(false).is_empty() && met.halves(false).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_is_resumed_at_the_first_chunk_that_is_missing() {
     let (puller, holder) = (side(4).await, side(4).await);
@@ -227,8 +299,16 @@ fn an_offer_that_fits_nothing_is_refused_before_bytes_flow() {
     use peerlearn_protocols::exchange::{Pull, PullOrder, Step};
     let layout = layout();
     let bytes = blob::encoded_len(Codec::Int8, &layout);
-    let order =
-        PullOrder { task: TASK, codec: Codec::Int8, bytes, least_age: 0, resumes: 3, packed: false, share: None };
+    let order = PullOrder {
+        task: TASK,
+        codec: Codec::Int8,
+        bytes,
+        least_age: 0,
+        resumes: 3,
+        packed: false,
+        share: None,
+        meeting: None,
+    };
     let publication = Publication::new(Arc::new(model()), Codec::F32, 1, 1, 1);
     let hashes = Manifest::of(&publication.blob).hashes().to_vec();
     let (mut pull, _) = Pull::new(order);

@@ -79,7 +79,7 @@ fn refuse(order: Order) {
     // Whoever asked may have stopped waiting.
     let _ = match order {
         Order::Train(_, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),
-        Order::Mix(_, _, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),
+        Order::Mix(_, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),
         Order::Encode(_, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),
         Order::Evaluate(_, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),
         Order::Predict(_, reply) => reply.send(Err(LearnerError::Busy)).is_ok(),

@@ -8,7 +8,7 @@ use peerlearn_protocols::codec::Codec;
 use ractor::Actor;
 
 use super::actor::{LearnerActor, LearnerArgs, LearnerMsg};
-use super::bench::{Encoded, Mixed, Part, Pulled, Snapshot, Trained};
+use super::bench::{Encoded, MixOrder, Mixed, Part, Snapshot, Trained};
 use super::thread::{Order, Reply, Shared};
 use super::{Evaluation, LearnerConfig, LearnerData, LearnerError, LearnerFactory};
 use crate::mailbox::{Mailbox, RoomGone};
@@ -52,12 +52,12 @@ impl LearnerHandle {
         self.ask(|reply| Order::Train(round, reply)).await
     }
 
-    /// Mixes models into the own one, which has this mass under push-sum.
+    /// Mixes models into the own one.
     ///
     /// # Errors
     /// Any [`LearnerError`]; what is wrong with a model of another peer is in the answer instead.
-    pub async fn mix(&self, models: Vec<Pulled>, mass: u64) -> Result<Mixed, LearnerError> {
-        self.ask(|reply| Order::Mix(models, mass, reply)).await
+    pub async fn mix(&self, order: MixOrder) -> Result<Mixed, LearnerError> {
+        self.ask(|reply| Order::Mix(order, reply)).await
     }
 
     /// Encodes the model as it is now: after training, before the next mix.

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::{Codec, Encoder};
 use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
+use peerlearn_protocols::estimate::{self, Sight};
+use peerlearn_protocols::exchange::pairing::Half;
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::pair::add_half;
 use peerlearn_protocols::mixing::push_sum::Grant;
-use peerlearn_protocols::mixing::{Candidate, Meta, MixOutcome, Own, mix_judged};
+use peerlearn_protocols::mixing::{self, Candidate, Meta, MixOutcome, Own, Refused, mix_judged};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::blob::{self, Blob, BlobError};
@@ -68,6 +71,19 @@ pub struct Trained {
     pub cpu: Duration,
 }
 
+/// What to mix, and how.
+#[derive(Debug, Clone, Default)]
+pub struct MixOrder {
+    /// Models of others.
+    pub models: Vec<Pulled>,
+    /// Halves of meetings, added after everything else.
+    pub halves: Vec<Half>,
+    /// Mass of the own model, under push-sum.
+    pub mass: u64,
+    /// Whether to measure what estimates need: a pass over every model and a copy of the own one.
+    pub observe: bool,
+}
+
 /// What a mix did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
@@ -81,6 +97,8 @@ pub struct Mixed {
     pub age: u64,
     /// Whether the own model was far behind.
     pub was_behind: bool,
+    /// What estimates need, where it was asked for.
+    pub sight: Option<Sight>,
 }
 
 /// Everything that a restart needs.
@@ -203,14 +221,18 @@ impl Workbench {
         Ok(drift::stretch(steps, reference, momentum) as f32)
     }
 
-    /// Mixes models into the own one, which has this mass; the mass matters under push-sum only.
-    pub fn mix(&mut self, models: &[Pulled], mass: u64) -> Result<Mixed, LearnError> {
+    /// Mixes models into the own one.
+    pub fn mix(&mut self, order: &MixOrder) -> Result<Mixed, LearnError> {
         let layout = self.layout.clone();
-        let (candidates, faults) = parse(models, &layout);
+        let (candidates, faults) = parse(&order.models, &layout);
+        let before = order.observe.then(|| self.good.clone());
         self.learner.read(&mut self.good);
         self.let_hear(&candidates);
+        let met = met(&order.halves, &layout);
+        let squared = before.as_ref().map(|_| self.squared_distances(&candidates, &met));
         let local = self.variate.correction().map(|_| self.good.clone());
-        let outcome = self.carry_out(&candidates, mass);
+        let mut outcome = self.carry_out(&candidates, order.mass);
+        self.add_halves(&met, &mut outcome);
         self.correct_drift(local, outcome.was_behind, outcome.mixed.is_empty());
         self.learner.write(&self.good)?;
         (self.age, self.distance) = (outcome.age, 0.0);
@@ -219,8 +241,38 @@ impl Workbench {
             // asked would have to lie to lead it here.
             self.schedule = self.schedule.max(self.rounds_behind(self.age));
         }
+        let sight = before.zip(squared).map(|(before, squared)| self.sight(&before, squared, &outcome));
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
-        Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind })
+        Ok(Mixed { mixed: outcome.mixed, refused, faults, age: self.age, was_behind: outcome.was_behind, sight })
+    }
+
+    /// Squared distances of the own model, before it is mixed, to others.
+    fn squared_distances(&self, candidates: &[Candidate<'_>], met: &[Met<'_>]) -> Vec<(PeerId, f64)> {
+        let pulled = candidates.iter().map(|candidate| (candidate.peer, candidate.model));
+        let (peers, models): (Vec<PeerId>, Vec<Blob<'_>>) =
+            pulled.chain(met.iter().map(|met| (met.peer, met.theirs))).unzip();
+        peers.into_iter().zip(mixing::squared_distances(&self.good, &models)).collect()
+    }
+
+    /// Adds the halves of meetings. A model that has met another has the mean of both ages, a claim counted twice the own
+    /// at most.
+    fn add_halves(&mut self, met: &[Met<'_>], outcome: &mut MixOutcome) {
+        for met in met {
+            add_half(&mut self.good, &met.ours, &met.theirs);
+            outcome.mixed.push(met.peer);
+            let theirs = met.age.min(outcome.age.saturating_mul(2));
+            outcome.age = outcome.age / 2 + theirs / 2;
+        }
+    }
+
+    /// What estimates are made of: without models that are stale, which look like a group of their own.
+    fn sight(&self, before: &[f32], mut squared: Vec<(PeerId, f64)>, outcome: &MixOutcome) -> Sight {
+        let stale = |peer: PeerId| {
+            outcome.refused.iter().any(|(other, why)| *other == peer && matches!(why, Refused::Stale { .. }))
+        };
+        squared.retain(|(peer, _)| !stale(*peer));
+        let movement = estimate::squared_distance(before, &self.good).map_or(f64::NAN, f64::sqrt);
+        Sight { squared, movement, norm: norm(&self.good) }
     }
 
     fn let_hear(&mut self, candidates: &[Candidate<'_>]) {
@@ -267,8 +319,7 @@ impl Workbench {
             true => self.encoder.encode(&self.layout, &params)?,
             false => blob::encode(codec, &self.layout, &params)?,
         };
-        let norm = params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        Ok(Encoded { blob, age: self.age, norm: (norm as f32).min(f32::MAX) })
+        Ok(Encoded { blob, age: self.age, norm: (norm(&params) as f32).min(f32::MAX) })
     }
 
     pub fn evaluate(&mut self, part: Part) -> Result<Option<Evaluation>, LearnError> {
@@ -304,6 +355,23 @@ impl Workbench {
     }
 }
 
+/// A half whose two models were read.
+struct Met<'a> {
+    peer: PeerId,
+    ours: Blob<'a>,
+    theirs: Blob<'a>,
+    age: u64,
+}
+
+/// Reads the models of halves; both were checked before the meeting was settled.
+fn met<'a>(halves: &'a [Half], layout: &'a Layout) -> Vec<Met<'a>> {
+    let read = |half: &'a Half| {
+        let (ours, theirs) = (Blob::parse(&half.ours, layout).ok()?, Blob::parse(&half.theirs, layout).ok()?);
+        Some(Met { peer: half.peer, ours, theirs, age: half.age })
+    };
+    halves.iter().filter_map(read).collect()
+}
+
 /// The models among what was pulled, and whose are none.
 fn parse<'a>(models: &'a [Pulled], layout: &'a Layout) -> (Vec<Candidate<'a>>, Vec<(PeerId, Fault)>) {
     let (mut candidates, mut faults) = (Vec::with_capacity(models.len()), Vec::new());
@@ -317,6 +385,11 @@ fn parse<'a>(models: &'a [Pulled], layout: &'a Layout) -> (Vec<Candidate<'a>>, V
         }
     }
     (candidates, faults)
+}
+
+/// Euclidean norm.
+fn norm(params: &[f32]) -> f64 {
+    params.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
 }
 
 fn read(learner: &dyn Learner, layout: &Layout) -> Vec<f32> {

@@ -88,8 +88,9 @@ impl Default for TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixingConfig {
-    /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node takes the one-sided form: it moves half way
-    /// to one peer, which does not move; the mean is kept in expectation only.
+    /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node meets one peer a round and both move half way
+    /// (see [`peerlearn_protocols::exchange::pairing`]); only the first pull of a node that joins is one-sided. The outer
+    /// step and the control variate act on each node alone and move the mean.
     pub rule: Rule,
     /// The outer step.
     pub outer: OuterConfig,

@@ -170,6 +170,10 @@ fn bench(config: LearnerConfig) -> bench::Workbench {
     bench::Workbench::new(linear_factory()().unwrap(), data(), config, &start()).unwrap()
 }
 
+fn order(models: &[Pulled], mass: u64) -> MixOrder {
+    MixOrder { models: models.to_vec(), mass, observe: true, ..MixOrder::default() }
+}
+
 fn pulled(name: u8, age: u64, params: &[f32]) -> Pulled {
     let blob = blob::encode(Codec::F32, &linear_layout(), params).unwrap();
     Pulled { peer: PeerId([name; 32]), age, samples: 10, link: 0.0, grant: None, blob: Arc::new(blob) }
@@ -190,14 +194,15 @@ fn a_newcomer_takes_over_the_step_size_with_the_model() {
     let mut newcomer = bench(LearnerConfig::default());
     let old = 1_000_000;
     // Models of zeros, so that only the step size differs.
-    let mixed =
-        newcomer.mix(&[pulled(1, old, &[0.0; 9]), pulled(2, old, &[0.0; 9]), pulled(3, old, &[0.0; 9])], 0).unwrap();
+    let mixed = newcomer
+        .mix(&order(&[pulled(1, old, &[0.0; 9]), pulled(2, old, &[0.0; 9]), pulled(3, old, &[0.0; 9])], 0))
+        .unwrap();
     assert!(mixed.was_behind);
     let second = steps_of(&mut newcomer);
     assert!(second < first / 2.0, "{second} after the takeover, {first} of a beginner");
     // One that claims to be old leads nobody: the median decides.
     let mut misled = bench(LearnerConfig::default());
-    assert!(!misled.mix(&[pulled(1, old, &[0.0; 9])], 0).unwrap().was_behind);
+    assert!(!misled.mix(&order(&[pulled(1, old, &[0.0; 9])], 0)).unwrap().was_behind);
     assert!((steps_of(&mut misled) - first).abs() < first / 100.0);
 }
 
@@ -208,9 +213,15 @@ fn a_mix_is_the_mean_and_moves_the_control_variate() {
     bench.train(1).unwrap();
     let trained = bench.snapshot();
     assert_eq!(trained.params, start().params, "a snapshot is of the last mix, not of a model in training");
-    let mixed = bench.mix(&[pulled(1, 700, &[3.0; 9]), pulled(2, 700, &[6.0; 9])], 0).unwrap();
+    let mixed = bench.mix(&order(&[pulled(1, 700, &[3.0; 9]), pulled(2, 700, &[6.0; 9])], 0)).unwrap();
     assert_eq!(mixed.mixed.len(), 2);
-    let after = bench.snapshot();
+    let (after, sight) = (bench.snapshot(), mixed.sight.unwrap());
+    let length = |a: &[f32], b: f32| a.iter().map(|a| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+    assert_eq!(sight.squared.len(), 2);
+    assert!(sight.squared[1].1 > sight.squared[0].1, "6 is farther from where it started than 3");
+    assert!((sight.norm - length(&after.params, 0.0)).abs() < 1e-6);
+    let moved: Vec<f32> = after.params.iter().zip(&trained.params).map(|(now, then)| now - then).collect();
+    assert!((sight.movement - length(&moved, 0.0)).abs() < 1e-6);
     let correction = after.correction.unwrap();
     for (value, correction) in after.params.iter().zip(correction) {
         let local = value * 3.0 - 9.0;
@@ -266,7 +277,7 @@ fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
     infinite[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     let broken = |name, blob| Pulled { blob: Arc::new(blob), ..pulled(name, 0, &[0.0; 9]) };
     let models = [broken(1, infinite), broken(2, vec![1, 2, 3]), pulled(3, 0, &[2.0; 9])];
-    let mixed = bench.mix(&models, 0).unwrap();
+    let mixed = bench.mix(&order(&models, 0)).unwrap();
     assert_eq!(mixed.faults, [(PeerId([1; 32]), Fault::NotFinite), (PeerId([2; 32]), Fault::WrongShape)]);
     assert_eq!(bench.snapshot().params, [1.0; 9]);
 }
@@ -275,10 +286,10 @@ fn models_that_are_none_are_faults_and_the_rest_is_mixed() {
 fn one_who_was_away_takes_over_and_forgets_its_drift() {
     let mut bench = bench(LearnerConfig::default());
     bench.train(1).unwrap();
-    bench.mix(&[pulled(1, 640, &[1.0; 9])], 0).unwrap();
+    bench.mix(&order(&[pulled(1, 640, &[1.0; 9])], 0)).unwrap();
     assert!(bench.snapshot().correction.unwrap().iter().any(|c| *c != 0.0));
     let models: Vec<Pulled> = (1..5).map(|name| pulled(name, 1_000_000, &[1.0; 9])).collect();
-    let mixed = bench.mix(&models, 0).unwrap();
+    let mixed = bench.mix(&order(&models, 0)).unwrap();
     assert!(mixed.was_behind);
     assert!(mixed.age > 500_000, "it is not behind any more: {}", mixed.age);
     assert!(bench.snapshot().correction.unwrap().iter().all(|c| *c == 0.0));
@@ -291,7 +302,7 @@ fn snapshots_bring_everything_back() {
     let mut first = bench(config.clone());
     for round in 1..4 {
         first.train(round).unwrap();
-        first.mix(&[pulled(1, 640 * round, &[1.0; 9])], 0).unwrap();
+        first.mix(&order(&[pulled(1, 640 * round, &[1.0; 9])], 0)).unwrap();
     }
     let snapshot = first.snapshot();
     let mut second = bench(config);
@@ -299,7 +310,7 @@ fn snapshots_bring_everything_back() {
     assert_eq!(second.snapshot(), snapshot);
     for bench in [&mut first, &mut second] {
         bench.train(4).unwrap();
-        bench.mix(&[pulled(2, 2560, &[0.5; 9])], 0).unwrap();
+        bench.mix(&order(&[pulled(2, 2560, &[0.5; 9])], 0)).unwrap();
     }
     assert_eq!(first.snapshot(), second.snapshot(), "both go on alike, bit by bit");
 }
@@ -314,7 +325,7 @@ fn a_rule_that_tries_models_takes_the_good_and_leaves_the_learner_with_the_mix()
         let mut config = LearnerConfig::default();
         config.mixing.rule = "ubar:1".parse().unwrap();
         let mut bench = bench::Workbench::new(linear_factory()().unwrap(), rows, config, &start()).unwrap();
-        let mixed = bench.mix(&[pulled(1, 0, &good), pulled(2, 0, &bad)], 0).unwrap();
+        let mixed = bench.mix(&order(&[pulled(1, 0, &good), pulled(2, 0, &bad)], 0)).unwrap();
         assert_eq!(mixed.mixed, [PeerId([1; 32])], "{mixed:?}");
         let encoded = bench.encode(Codec::F32).unwrap();
         let mut after = vec![0.0; 9];
@@ -362,7 +373,7 @@ async fn a_panicking_model_is_reported_and_built_anew_from_the_last_mix() {
     let rooms = vec![("learner", room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), clock, events).await.unwrap();
     learner.train(1).await.unwrap();
-    learner.mix(vec![pulled(1, 640, &[4.0; 9])], 0).await.unwrap();
+    learner.mix(MixOrder { models: vec![pulled(1, 640, &[4.0; 9])], ..MixOrder::default() }).await.unwrap();
     let good = learner.snapshot().await.unwrap();
     fuse.store(true, Ordering::SeqCst);
     let error = learner.train(2).await.unwrap_err();

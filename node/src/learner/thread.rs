@@ -12,7 +12,7 @@ use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::Codec;
 use ractor::RpcReplyPort;
 
-use super::bench::{Encoded, Mixed, Part, Pulled, Snapshot, Trained, Workbench};
+use super::bench::{Encoded, MixOrder, Mixed, Part, Snapshot, Trained, Workbench};
 use super::{Evaluation, LearnError, LearnerError};
 
 /// Orders that may wait: the round gives one at a time, status and prediction a few.
@@ -23,7 +23,7 @@ pub(super) type Reply<T> = RpcReplyPort<Result<T, LearnerError>>;
 /// Something to do on the thread, with where the answer goes.
 pub(super) enum Order {
     Train(u64, Reply<Trained>),
-    Mix(Vec<Pulled>, u64, Reply<Mixed>),
+    Mix(MixOrder, Reply<Mixed>),
     Encode(Codec, Reply<Encoded>),
     Evaluate(Part, Reply<Option<Evaluation>>),
     Predict(Vec<f32>, Reply<Vec<f32>>),
@@ -71,8 +71,8 @@ fn run(mut bench: Workbench, orders: &Receiver<Order>, shared: &Shared) {
 fn obey(bench: &mut Workbench, order: Order, shared: &Shared) -> bool {
     match order {
         Order::Train(round, reply) => answer(reply, || bench.train(round)),
-        Order::Mix(models, mass, reply) => answer(reply, || {
-            let mixed = bench.mix(&models, mass);
+        Order::Mix(order, reply) => answer(reply, || {
+            let mixed = bench.mix(&order);
             // A copy of the whole state each round: what a learner that panics is built anew from.
             let mut good = shared.good.write().unwrap_or_else(PoisonError::into_inner);
             *good = bench.snapshot();

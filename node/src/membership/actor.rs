@@ -8,7 +8,7 @@ use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::membership::{Contact, Input, Membership, MembershipConfig, Output, Verdict};
 use peerlearn_protocols::score::{Fault, ScoreBoard};
 use peerlearn_protocols::time::Time;
-use peerlearn_protocols::wire::{Address, Announcement};
+use peerlearn_protocols::wire::{Address, Announcement, Descriptor, Refusal, Request, Response};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use super::PeerReport;
 use crate::clock::Clock;
 use crate::event::{EventBus, NodeEvent};
-use crate::network::{NetworkHandle, VerdictToken};
+use crate::network::{NetworkHandle, ReplyToken, VerdictToken};
 
 /// Restarts of this room that one start of the node leaves room for in announcement sequences.
 const RESTART_BITS: u32 = 8;
@@ -29,6 +29,8 @@ pub(super) enum MembershipMsg {
     Fact(Input, Option<OwnedSemaphorePermit>),
     /// An announcement for the machine; the verdict goes back to gossip.
     Announced(PeerId, Box<Announcement>, VerdictToken, OwnedSemaphorePermit),
+    /// A peer asks for a shuffle; the answer goes back to it.
+    ShuffleAsked(PeerId, TaskId, Vec<Descriptor>, ReplyToken, OwnedSemaphorePermit),
     /// Count this fault.
     Fault(PeerId, Fault),
     /// Count this model.
@@ -55,6 +57,7 @@ pub(super) struct MembershipArgs {
 }
 
 pub(super) struct MembershipState {
+    task: TaskId,
     machine: Membership,
     scores: ScoreBoard,
     mixed: BTreeMap<PeerId, u64>,
@@ -70,6 +73,13 @@ impl Drop for MembershipState {
     fn drop(&mut self) {
         self.timer.take().into_iter().for_each(|timer| timer.abort());
     }
+}
+
+/// How whoever brought a fact is answered.
+#[derive(Default)]
+struct Tokens {
+    verdict: Option<VerdictToken>,
+    reply: Option<ReplyToken>,
 }
 
 pub(super) struct MembershipActor;
@@ -90,6 +100,7 @@ impl Actor for MembershipActor {
         let rng = ChaCha8Rng::from_seed(rand::random());
         let machine = Membership::new(args.network.local(), args.task, starts, args.config, rng);
         let mut state = MembershipState {
+            task: args.task,
             machine,
             scores: ScoreBoard::default(),
             mixed: BTreeMap::new(),
@@ -120,6 +131,9 @@ impl Actor for MembershipActor {
             MembershipMsg::Announced(author, announcement, verdict, _permit) => {
                 state.on_announced(author, *announcement, verdict);
             }
+            MembershipMsg::ShuffleAsked(peer, task, descriptors, reply, _permit) => {
+                state.on_shuffle_asked(peer, task, descriptors, reply);
+            }
             MembershipMsg::Fault(peer, fault) => state.on_fault(peer, fault),
             MembershipMsg::Mixed(peer) => state.on_mixed(peer),
             MembershipMsg::Draw(count, tried, reply) => state.on_draw(count, &tried, reply),
@@ -139,7 +153,7 @@ impl MembershipState {
         }
         let mut outputs = Vec::new();
         self.machine.handle(self.clock.now(), input, &mut outputs);
-        self.carry_out(outputs, None);
+        self.carry_out(outputs, Tokens::default());
     }
 
     fn on_announced(&mut self, author: PeerId, announcement: Announcement, verdict: VerdictToken) {
@@ -149,13 +163,25 @@ impl MembershipState {
         }
         let mut outputs = Vec::new();
         self.machine.handle(now, Input::Announced { author, via: verdict.via(), announcement }, &mut outputs);
-        self.carry_out(outputs, Some(verdict));
+        self.carry_out(outputs, Tokens { verdict: Some(verdict), reply: None });
     }
 
-    fn carry_out(&mut self, outputs: Vec<Output>, mut token: Option<VerdictToken>) {
+    fn on_shuffle_asked(&mut self, from: PeerId, task: TaskId, descriptors: Vec<Descriptor>, reply: ReplyToken) {
+        if task != self.task {
+            let reason = Refusal::OtherTask { ours: self.task };
+            return reply.answer(&Response::Refused { reason, retry_after_ms: 600_000 });
+        }
+        let mut outputs = Vec::new();
+        self.machine.handle(self.clock.now(), Input::ShuffleAsked { from, descriptors }, &mut outputs);
+        self.carry_out(outputs, Tokens { verdict: None, reply: Some(reply) });
+    }
+
+    fn carry_out(&mut self, outputs: Vec<Output>, mut tokens: Tokens) {
         for output in outputs {
             match output {
-                Output::Judge(verdict) => token.take().into_iter().for_each(|token| token.judge(verdict)),
+                Output::Judge(verdict) => tokens.verdict.take().into_iter().for_each(|token| token.judge(verdict)),
+                Output::Answer(response) => tokens.reply.take().into_iter().for_each(|token| token.answer(&response)),
+                Output::Shuffle { partner, addresses, descriptors } => self.shuffle(partner, addresses, descriptors),
                 Output::Announce(announcement) => self.network.publish(*announcement),
                 Output::Dial { peer, addresses } => {
                     self.network.dial(peer, addresses.into_iter().map(|address| address.0).collect());
@@ -168,6 +194,24 @@ impl MembershipState {
         }
         let known = self.machine.view().len();
         self.known.send_if_modified(|was| std::mem::replace(was, known) != known);
+    }
+
+    /// Asks for a shuffle, in a task of its own that reports back. The machine starts the next one only when its time has
+    /// come, and the network bounds how long a question takes.
+    fn shuffle(&self, partner: PeerId, addresses: Vec<Address>, descriptors: Vec<Descriptor>) {
+        let (network, myself, task) = (self.network.clone(), self.myself.clone(), self.task);
+        tokio::spawn(async move {
+            if !addresses.is_empty() {
+                network.dial(Some(partner), addresses.into_iter().map(|address| address.0).collect());
+            }
+            let input = match network.request(partner, Request::Shuffle { task, descriptors }).await {
+                Ok(Response::Shuffled { descriptors }) => Input::ShuffleAnswered { from: partner, descriptors },
+                // Busy, or one that has no view: it is there, and says nothing.
+                Ok(_) => Input::ShuffleAnswered { from: partner, descriptors: Vec::new() },
+                Err(_) => Input::ShuffleFailed { peer: partner },
+            };
+            let _ = myself.cast(MembershipMsg::Fact(input, None));
+        });
     }
 
     fn set_timer(&mut self, at: Time) {
@@ -206,7 +250,7 @@ impl MembershipState {
     fn on_draw(&mut self, count: usize, tried: &[PeerId], reply: RpcReplyPort<Vec<(PeerId, f32)>>) {
         let mut outputs = Vec::new();
         let drawn = self.machine.draw(self.clock.now(), count, tried, &mut outputs);
-        self.carry_out(outputs, None);
+        self.carry_out(outputs, Tokens::default());
         // Whoever asked may have stopped waiting.
         let _ = reply.send(self.machine.links(&drawn));
     }

@@ -6,7 +6,7 @@ use peerlearn_protocols::id::{PeerId, TaskId};
 use peerlearn_protocols::membership::{Contact, Input, MembershipConfig};
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::time::Time;
-use peerlearn_protocols::wire::{Announcement, OfferSummary, Sketch};
+use peerlearn_protocols::wire::{Announcement, Descriptor, OfferSummary, Sketch};
 use ractor::Actor;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -14,7 +14,7 @@ use super::actor::{MembershipActor, MembershipArgs, MembershipMsg};
 use crate::clock::Clock;
 use crate::event::EventBus;
 use crate::mailbox::{Mailbox, RoomGone};
-use crate::network::{NetworkHandle, VerdictToken};
+use crate::network::{NetworkHandle, ReplyToken, VerdictToken};
 use crate::supervisor::Start;
 
 /// What membership knows of one peer, for status and address book.
@@ -97,6 +97,18 @@ impl MembershipHandle {
         permit: OwnedSemaphorePermit,
     ) {
         self.cast(MembershipMsg::Announced(author, Box::new(announcement), verdict, permit));
+    }
+
+    /// A peer asks for a shuffle.
+    pub fn shuffle_asked(
+        &self,
+        peer: PeerId,
+        task: TaskId,
+        descriptors: Vec<Descriptor>,
+        reply: ReplyToken,
+        permit: OwnedSemaphorePermit,
+    ) {
+        self.cast(MembershipMsg::ShuffleAsked(peer, task, descriptors, reply, permit));
     }
 
     /// A peer did something that it should not have.

@@ -22,8 +22,13 @@ pub struct MembershipSettings {
     /// Connections below which known peers are dialled without being drawn.
     pub min_connections: usize,
     /// Who is drawn: `uniform` (all alike, Epidemic Learning), `guarded` (all origins alike, so that keys alone win
-    /// nothing; peers on local addresses alike), or the neighbours in a graph over the ranks of all known ids.
+    /// nothing; peers on local addresses alike), `view:SIZE` (from a bounded view that shuffles keep fresh, for networks
+    /// larger than anyone can know; all peers of a network or none), or the neighbours in a graph over the ranks of all
+    /// known ids.
     pub sampling: Topology,
+    /// Time between two shuffles of a `view`.
+    #[serde(with = "duration")]
+    pub shuffle_every: Duration,
 }
 
 /// Largest file of edges read: a million edges of two ranks up to a million.
@@ -53,6 +58,7 @@ impl Default for MembershipSettings {
             announce_every: machine.announce_every,
             min_connections: machine.min_connections,
             sampling: Topology::default(),
+            shuffle_every: machine.shuffle_every,
         }
     }
 }
@@ -73,7 +79,10 @@ impl MembershipSettings {
             "200ms or longer",
         )?;
         let least = self.min_connections;
-        SettingError::check(least <= 64, "membership.min_connections", least, "at most 64")
+        SettingError::check(least <= 64, "membership.min_connections", least, "at most 64")?;
+        let every = self.shuffle_every;
+        // Others take five shuffles a second of one peer.
+        SettingError::check(every >= Duration::from_millis(250), "membership.shuffle_every", every, "250ms or longer")
     }
 
     /// How peers are drawn; reads the file of edges if there is one.
@@ -90,6 +99,7 @@ impl MembershipSettings {
             max_peers: self.max_peers,
             announce_every: self.announce_every,
             min_connections: self.min_connections,
+            shuffle_every: self.shuffle_every,
             ..MembershipConfig::default()
         }
     }

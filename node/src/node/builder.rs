@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
-use peerlearn_protocols::exchange::Purse;
+use peerlearn_protocols::exchange::{Pairing, Purse};
 use peerlearn_protocols::membership::{Contact, MembershipConfig};
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::Layout;
+use peerlearn_protocols::sampling::Sampling;
 use peerlearn_protocols::task::Task;
 use peerlearn_protocols::wire::Address;
 use thiserror::Error;
@@ -175,6 +176,7 @@ type Kept = (Option<RegistryHandle>, Option<Checkpoint>, Vec<BookEntry>, u32, Ve
 impl Assembly {
     async fn spawn(self) -> Result<Node, NodeError> {
         let sampling = self.config.membership.sampling()?;
+        let uniform = matches!(sampling, Sampling::Uniform | Sampling::Guarded);
         let clock = Clock::start();
         let (network_events, inbox) = mpsc::channel(NETWORK_EVENTS);
         let task_id = self.task.id();
@@ -190,6 +192,7 @@ impl Assembly {
         let has_contacts = !contacts.is_empty() || self.config.network.mdns || !self.config.network.listen.is_empty();
 
         let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
+        let account = checkpoint.as_ref().and_then(|checkpoint| checkpoint.account.clone());
         let start = checkpoint.map_or_else(|| self.fresh(), |checkpoint| checkpoint.snapshot);
         let age = start.age;
         let learning = self.config.learner(&network.local());
@@ -206,9 +209,13 @@ impl Assembly {
         );
         let fan_out = self.config.round.fan_out;
         let layout = self.task.layout.clone();
-        let purse = (self.config.mixing.rule == Rule::PushSum).then(|| Purse::new(fan_out, starts));
+        let purse = (self.config.mixing.rule == Rule::PushSum).then(|| {
+            let restored = account.and_then(|account| Purse::restored(account, fan_out, starts));
+            restored.unwrap_or_else(|| Purse::new(fan_out, starts))
+        });
+        let pairing = (self.config.mixing.rule == Rule::Pair).then(|| Pairing::new(network.local(), starts));
         let (exchange, exchange_room) =
-            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, network.clone());
+            ExchangeHandle::new(task_id, layout, &self.config.exchange, fan_out, purse, pairing, network.clone());
         let handles = Rooms {
             learner: learner.clone(),
             membership: membership.clone(),
@@ -228,6 +235,7 @@ impl Assembly {
                 round,
                 age,
                 has_contacts,
+                uniform,
             },
             handles,
         );
@@ -251,7 +259,7 @@ impl Assembly {
             }
         };
         // Not before: a message to a room that is not there yet would be lost.
-        tasks.push(tokio::spawn(router::route(inbox, membership.clone(), exchange, events.clone())));
+        tasks.push(tokio::spawn(router::route(inbox, membership.clone(), exchange.clone(), events.clone())));
         events.emit(NodeEvent::Started { task: task_id, round });
         let inner = Inner {
             task: self.task,
@@ -261,6 +269,7 @@ impl Assembly {
             learner,
             network,
             membership,
+            exchange,
             round: round_handle,
             registry,
             supervisor,

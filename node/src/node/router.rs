@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use peerlearn_protocols::membership::{Contact, Input};
-use peerlearn_protocols::wire::Address;
+use peerlearn_protocols::wire::{Address, Request};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::event::{EventBus, NodeEvent};
@@ -56,6 +56,9 @@ pub(super) async fn route(
             }
             NetworkEvent::Announced { author, announcement, verdict } => {
                 membership.announced(author, *announcement, verdict, permit);
+            }
+            NetworkEvent::Asked { peer, request: Request::Shuffle { task, descriptors }, reply } => {
+                membership.shuffle_asked(peer, task, descriptors, reply, permit);
             }
             NetworkEvent::Asked { peer, request, reply } => exchange.asked(peer, request, reply, permit),
             NetworkEvent::BulkAsked { request, writer, .. } => exchange.bulk_asked(request, writer, permit),

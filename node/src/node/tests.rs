@@ -1,5 +1,7 @@
 //! Whole nodes: two to eight over memory and loopback, liars among them, on real data.
 
+mod together;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use peerlearn_protocols::id::{Hash, TaskId};
+use peerlearn_protocols::mixing::push_sum::Account;
 use peerlearn_protocols::params::Layout;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
@@ -19,6 +20,8 @@ pub struct Checkpoint {
     pub round: u64,
     /// The state of the learner.
     pub snapshot: Snapshot,
+    /// Mass of the model, and what was given and taken, under push-sum.
+    pub account: Option<Account>,
 }
 
 /// The kinds of state, each a copy of the layout under its own prefix.
@@ -60,8 +63,8 @@ pub(super) fn tensors<'a>(
 }
 
 pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Checkpoint) -> Result<(), RegistryError> {
-    let Checkpoint { round, snapshot } = checkpoint;
-    let metadata = HashMap::from([
+    let Checkpoint { round, snapshot, account } = checkpoint;
+    let mut metadata = HashMap::from([
         ("format".to_owned(), "peerlearn checkpoint 1".to_owned()),
         ("task".to_owned(), task.to_string()),
         ("round".to_owned(), round.to_string()),
@@ -69,6 +72,9 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
         ("schedule".to_owned(), snapshot.schedule.to_string()),
         ("digest".to_owned(), digest(checkpoint).to_string()),
     ]);
+    if let Some(account) = account {
+        metadata.insert("account".to_owned(), written(account));
+    }
     let [model, correction, slow, velocity] = PARTS.map(|part| format!("{part}."));
     let mut views: Vec<(String, Floats<'_>)> = tensors(&model, layout, &snapshot.params).collect();
     snapshot.correction.iter().for_each(|flat| views.extend(tensors(&correction, layout, flat)));
@@ -149,7 +155,9 @@ fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>
         correction,
         outer: slow.zip(velocity),
     };
-    let checkpoint = Checkpoint { round: number("round")?, snapshot };
+    let account = header.get("account").map(|text| serde_json::from_str(text));
+    let account = account.transpose().map_err(|_| wrong("its account of mass cannot be read"))?;
+    let checkpoint = Checkpoint { round: number("round")?, snapshot, account };
     if field("digest")? != &digest(&checkpoint).to_string() || layout.check(&checkpoint.snapshot.params).is_err() {
         return Err(wrong("its digest does not fit its content"));
     }
@@ -168,7 +176,12 @@ fn read_part(file: &SafeTensors<'_>, part: &str, layout: &Layout) -> Option<Vec<
     Some(flat)
 }
 
-fn digest(Checkpoint { round, snapshot }: &Checkpoint) -> Hash {
+/// An account as JSON: an object of numbers and ids, so writing it cannot fail.
+fn written(account: &Account) -> String {
+    serde_json::to_string(account).unwrap_or_default()
+}
+
+fn digest(Checkpoint { round, snapshot, account }: &Checkpoint) -> Hash {
     let mut hasher = blake3::Hasher::new();
     let outer = snapshot.outer.iter().flat_map(|(slow, velocity)| [slow, velocity]);
     for part in [&snapshot.params].into_iter().chain(&snapshot.correction).chain(outer) {
@@ -180,6 +193,9 @@ fn digest(Checkpoint { round, snapshot }: &Checkpoint) -> Hash {
     hasher.update(&snapshot.age.to_le_bytes());
     hasher.update(&snapshot.schedule.to_le_bytes());
     hasher.update(&round.to_le_bytes());
+    account.iter().for_each(|account| {
+        hasher.update(written(account).as_bytes());
+    });
     Hash(*hasher.finalize().as_bytes())
 }
 

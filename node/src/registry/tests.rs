@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::mixing::push_sum::{Account, UNIT};
 use peerlearn_protocols::params::{Layout, TensorSpec};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::broadcast::Receiver;
@@ -29,7 +30,9 @@ fn checkpoint(round: u64) -> Checkpoint {
         schedule: round + 1,
         params,
     };
-    Checkpoint { round, snapshot }
+    let mut account = Account::new(UNIT + round);
+    account.ask(PeerId([3; 32]));
+    Checkpoint { round, snapshot, account: Some(account) }
 }
 
 fn save(home: &Path, round: u64) {
@@ -95,7 +98,8 @@ fn a_checkpoint_is_read_as_it_was_written() {
     assert_eq!(load(directory.path()).unwrap(), None);
     save(directory.path(), 3);
     assert_eq!(load(directory.path()).unwrap(), Some(checkpoint(3)));
-    let plain = Checkpoint { round: 4, snapshot: Snapshot { params: vec![0.5; 7], ..Snapshot::default() } };
+    let plain =
+        Checkpoint { round: 4, snapshot: Snapshot { params: vec![0.5; 7], ..Snapshot::default() }, account: None };
     checkpoint::save(&checkpoint::path_in(directory.path()), TASK, &layout(), &plain).unwrap();
     assert_eq!(load(directory.path()).unwrap(), Some(plain));
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peerlearn_protocols::estimate::{Observer, Sight, Told, VerdictConfig};
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::mixing::push_sum::Account;
 use peerlearn_protocols::mixing::{Rule, StaleFilter};
 use peerlearn_protocols::round::{Input, Output, Phase as MachinePhase, Round};
 use peerlearn_protocols::time::Time;
@@ -31,8 +33,12 @@ pub(super) enum RoundMsg {
     Drawn(Vec<(PeerId, f32)>),
     /// Training and publishing ended.
     Trained(u64, Result<Trained, LearnerError>),
+    /// A drawn peer told what it makes of the network.
+    Told(PeerId, Told),
     /// A pull ended.
     PullEnded(PeerId, Duration, Result<Pulled, PullFailure>),
+    /// A meeting ended.
+    MeetingEnded(PeerId, Result<(), PullFailure>),
     /// Mixing, measuring and committing ended.
     Closed(Result<Closed, LearnerError>),
 }
@@ -60,6 +66,12 @@ pub(super) struct RoundState {
     pulls: Vec<AbortHandle>,
     timer: Option<AbortHandle>,
     committed: Option<Time>,
+    /// The account whose checkpoint is on its way to the disk.
+    kept: Option<(u64, Account)>,
+    observer: Observer,
+    /// When the last round that estimates was closed, and whether this one does.
+    estimated: Option<Time>,
+    estimating: bool,
     myself: ActorRef<RoundMsg>,
 }
 
@@ -78,9 +90,12 @@ impl Actor for RoundActor {
 
     async fn pre_start(&self, myself: ActorRef<RoundMsg>, args: RoundArgs) -> Result<RoundState, ActorProcessingErr> {
         let round = args.report.borrow().round;
+        let me = args.rooms.network.local();
+        let observer = Observer::new(me, args.start.uniform, VerdictConfig::default())?;
+        args.rooms.exchange.tell(observer.told());
         let watching = watch_for_peers(&args.rooms, myself.clone());
         let mut state = RoundState {
-            machine: Round::new(args.settings.machine(), round),
+            machine: Round::new(args.settings.machine(args.start.rule), round),
             settings: args.settings,
             start: args.start,
             rooms: args.rooms,
@@ -92,6 +107,10 @@ impl Actor for RoundActor {
             pulls: vec![watching],
             timer: None,
             committed: None,
+            kept: None,
+            observer,
+            estimated: None,
+            estimating: false,
             myself,
         };
         // A node that was restarted serves what it has at once.
@@ -110,7 +129,9 @@ impl Actor for RoundActor {
             RoundMsg::Fact(input) => state.on_fact(input),
             RoundMsg::Drawn(drawn) => state.on_drawn(drawn),
             RoundMsg::Trained(round, result) => state.on_trained(round, result),
+            RoundMsg::Told(peer, told) => state.on_told(peer, &told),
             RoundMsg::PullEnded(peer, wall, result) => state.on_pull_ended(peer, wall, result),
+            RoundMsg::MeetingEnded(peer, result) => state.on_meeting_ended(peer, result),
             RoundMsg::Closed(result) => state.on_closed(result),
         }
         Ok(())
@@ -193,7 +214,41 @@ impl RoundState {
     fn on_drawn(&mut self, drawn: Vec<(PeerId, f32)>) {
         let peers = drawn.iter().map(|(peer, _)| *peer).collect();
         self.links.extend(drawn);
+        self.estimating =
+            self.estimated.is_none_or(|last| self.rooms.clock.now().since(last) >= self.settings.estimate_every);
         self.on_fact(Input::Drawn { peers });
+    }
+
+    /// Asks a drawn peer for its numbers, beside the pull. An answer after the round counts in the next.
+    fn ask_estimates(&mut self, peer: PeerId, deadline: Time) {
+        self.observer.drew(peer);
+        if !self.estimating {
+            return;
+        }
+        let (exchange, myself) = (self.rooms.exchange.clone(), self.myself.clone());
+        let limit = self.rooms.clock.until(deadline);
+        let asking = tokio::spawn(async move {
+            if let Some(told) = exchange.estimates(peer, limit).await {
+                let _ = myself.cast(RoundMsg::Told(peer, told));
+            }
+        });
+        self.pulls.push(asking.abort_handle());
+    }
+
+    fn on_told(&mut self, peer: PeerId, told: &Told) {
+        // The wire has checked the numbers; what is left is a sketch of another length, from another version.
+        if let Err(error) = self.observer.hear(peer, told) {
+            tracing::debug!(%error, ?peer, "estimates not taken");
+        }
+    }
+
+    /// Ends a round that estimates.
+    fn estimate(&mut self, sight: Option<&Sight>) {
+        let estimate = self.observer.close(sight);
+        self.estimated = Some(self.rooms.clock.now());
+        self.report.send_modify(|report| report.estimate = estimate);
+        self.rooms.exchange.tell(self.observer.told());
+        self.rooms.events.emit(NodeEvent::Estimated { estimate });
     }
 
     /// Offers below this age are not worth their bytes.
@@ -205,6 +260,10 @@ impl RoundState {
     }
 
     fn pull(&mut self, peer: PeerId, deadline: Time) {
+        self.ask_estimates(peer, deadline);
+        if self.start.rule == Rule::Pair && !self.machine.is_joining() {
+            return self.meet(peer, deadline);
+        }
         let (exchange, clock, myself) = (self.rooms.exchange.clone(), self.rooms.clock.clone(), self.myself.clone());
         // One who joins may have nothing to fill the gaps of a partial model with.
         let joining = self.machine.is_joining();
@@ -223,6 +282,25 @@ impl RoundState {
             let _ = myself.cast(RoundMsg::PullEnded(peer, clock.now() - started, result));
         });
         self.pulls.push(pulling.abort_handle());
+    }
+
+    /// Meets a peer instead of pulling from it. The half is added with the mix, or later, if the round does not wait so long.
+    fn meet(&mut self, peer: PeerId, deadline: Time) {
+        let (exchange, myself) = (self.rooms.exchange.clone(), self.myself.clone());
+        let limit = self.rooms.clock.until(deadline);
+        let meeting = tokio::spawn(async move {
+            let _ = myself.cast(RoundMsg::MeetingEnded(peer, exchange.meet(peer, limit).await));
+        });
+        self.pulls.push(meeting.abort_handle());
+    }
+
+    fn on_meeting_ended(&mut self, peer: PeerId, result: Result<(), PullFailure>) {
+        let arrived = result.is_ok();
+        if let Err(failure) = result {
+            failure.fault().into_iter().for_each(|fault| self.rooms.membership.fault(peer, fault));
+            self.rooms.events.emit(NodeEvent::PullFailed { peer, reason: failure.to_string() });
+        }
+        self.on_fact(Input::PullEnded { peer, arrived });
     }
 
     fn on_pull_ended(&mut self, peer: PeerId, wall: Duration, result: Result<Pulled, PullFailure>) {
@@ -262,6 +340,8 @@ impl RoundState {
             joining: round == self.machine.closed(),
             measure: last || round.is_multiple_of(self.settings.evaluate_every.max(1)),
             commit: last || self.committed.is_none_or(due),
+            observe: self.estimating,
+            last,
         };
         if closing.commit {
             self.committed = Some(self.rooms.clock.now());
@@ -279,15 +359,30 @@ impl RoundState {
     fn on_closed(&mut self, result: Result<Closed, LearnerError>) {
         match result {
             Ok(closed) => {
+                self.acknowledge(closed.kept);
                 self.report.send_modify(|report| {
                     report.age = closed.age;
                     report.own = closed.own.or(report.own);
                     report.test = closed.test.or(report.test);
                 });
+                // The first pull of one who joins is no round.
+                if std::mem::take(&mut self.estimating) && !self.machine.is_joining() {
+                    self.estimate(closed.sight.as_ref());
+                }
             }
             Err(error) => self.warn(&format!("mixing failed: {error}")),
         }
         self.on_fact(Input::Mixed);
+    }
+
+    /// Says that mass was taken once that is on disk: whoever is killed before then has taken nothing.
+    fn acknowledge(&mut self, newest: Option<(u64, Account)>) {
+        // The older one is waited for, or checkpoints that follow each other closely would never be acknowledged.
+        self.kept = self.kept.take().or(newest);
+        let on_disk = |round| self.rooms.registry.as_ref().is_none_or(|registry| registry.committed() >= Some(round));
+        if let Some((_, account)) = self.kept.take_if(|(round, _)| on_disk(*round)) {
+            self.rooms.exchange.acknowledge(&account);
+        }
     }
 
     fn set_timer(&mut self, at: Time) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::estimate::Estimate;
 use peerlearn_protocols::mixing::Rule;
 use ractor::Actor;
 use tokio::sync::watch;
@@ -54,6 +55,8 @@ pub struct RoundStart {
     pub age: u64,
     /// Whether there is anyone to look for.
     pub has_contacts: bool,
+    /// Whether every known peer is as likely to be drawn as any other; estimates then trust the draws.
+    pub uniform: bool,
 }
 
 /// Where a node is in its rounds.
@@ -71,6 +74,8 @@ pub struct RoundReport {
     pub own: Option<Evaluation>,
     /// Newest measurement on the shared test rows.
     pub test: Option<Evaluation>,
+    /// What this node makes of the whole network.
+    pub estimate: Estimate,
 }
 
 /// Rounds, for other rooms. Cloning is cheap.
@@ -91,6 +96,7 @@ impl RoundHandle {
             waiting_for: String::new(),
             own: None,
             test: None,
+            estimate: Estimate::default(),
         };
         let (sender, receiver) = watch::channel(report);
         let args = RoundArgs { settings, start, rooms, report: Arc::new(sender) };

@@ -41,6 +41,7 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         resumes: 2,
         packed: input.arbitrary()?,
         share: None,
+        meeting: None,
     };
     let (mut pull, mut step) = Pull::new(order);
     let mut lengths = vec![SIZES[which]];

@@ -22,11 +22,13 @@ const LEAVE: u32 = 16;
 const FAR: f64 = 4.0;
 
 /// The state of the network, as one peer sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Models are close to each other and have stopped moving, for a while.
     Converged,
     /// Neither of the others; also before enough was seen.
+    #[default]
     Moving,
     /// Some models are close, others far, none between: two groups that do not mix.
     Split,

@@ -27,6 +27,25 @@ pub struct PullOrder {
     pub packed: bool,
     /// The question for mass that goes with it, under push-sum.
     pub share: Option<Ask>,
+    /// The meeting it belongs to.
+    pub meeting: Option<Meeting>,
+}
+
+/// How a pull belongs to a meeting of two; see [`super::pairing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meeting {
+    /// This peer leads it: the holder is asked to meet, and answers with the model it names.
+    Led {
+        /// The number of the meeting.
+        number: u64,
+        /// The own model that is named.
+        ours: Root,
+    },
+    /// This peer is the guest: only this model of the leader will do.
+    Guest {
+        /// The model that the leader named.
+        theirs: Root,
+    },
 }
 
 /// What the interpreter does next.
@@ -74,6 +93,9 @@ pub enum PullError {
         /// The least age wanted.
         least: u64,
     },
+    /// The holder has another model than the one that was named.
+    #[error("the holder has another model by now")]
+    Another,
     /// Cut too often.
     #[error("stream was cut {cuts} times")]
     Cut {
@@ -134,10 +156,11 @@ impl Pull {
     /// Starts a pull; the step is to ask for the newest offer.
     pub fn new(order: PullOrder) -> (Self, Step) {
         let (task, codec) = (order.task, order.codec);
-        let step = Step::Ask(match order.share {
-            None if order.packed => Request::Packed { task, codec },
-            None => Request::Newest { task, codec },
-            Some(Ask { number, taken }) => Request::Share { task, codec, number, taken },
+        let step = Step::Ask(match (order.meeting, order.share) {
+            (Some(Meeting::Led { number, ours }), _) => Request::Meet { task, codec, number, root: ours },
+            (_, None) if order.packed => Request::Packed { task, codec },
+            (_, None) => Request::Newest { task, codec },
+            (_, Some(Ask { number, taken })) => Request::Share { task, codec, number, taken },
         });
         (Self { order, state: State::Asking, grant: None, blob: Vec::new(), next: 0, cuts: 0 }, step)
     }
@@ -149,6 +172,14 @@ impl Pull {
                 Step::Failed(PullError::Refused { reason, retry_after_ms })
             }
             (State::Asking, Response::Offer { offer, hashes }) if self.order.share.is_none() => {
+                match self.order.meeting {
+                    None => self.offered(offer, hashes),
+                    Some(Meeting::Guest { theirs }) if theirs == offer.root => self.offered(offer, hashes),
+                    Some(Meeting::Guest { .. }) => Step::Failed(PullError::Another),
+                    Some(Meeting::Led { .. }) => Step::Failed(PullError::Unexpected),
+                }
+            }
+            (State::Asking, Response::Meeting { offer, hashes, number }) if matches!(self.order.meeting, Some(Meeting::Led { number: asked, .. }) if asked == number) => {
                 self.offered(offer, hashes)
             }
             (State::Asking, Response::Share { offer, hashes, number, mass })

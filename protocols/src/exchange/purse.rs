@@ -30,8 +30,14 @@ impl Purse {
         Self { account, parts: fan_out as u64 + 1, closed: false }
     }
 
-    /// The next question to a holder; `None` with too many partners.
-    pub fn question(&mut self, holder: PeerId) -> Option<Ask> {
+    /// A purse as it was on disk, in a new life of its peer; `None` for an account that no peer can have.
+    pub fn restored(kept: Account, fan_out: usize, starts: u32) -> Option<Self> {
+        let account = Account::restored(kept, u64::from(starts) << 32)?;
+        Some(Self { account, parts: fan_out as u64 + 1, closed: false })
+    }
+
+    /// The next question to a holder.
+    pub fn question(&mut self, holder: PeerId) -> Ask {
         self.account.ask(holder)
     }
 
@@ -57,6 +63,30 @@ impl Purse {
             // One that does not answer the newest question was taken back already.
             let _ = self.account.take(*holder, *grant);
         }
+    }
+
+    /// Holders to be told that their grants were taken, and the numbers of the questions; see [`Account::unsettled`].
+    ///
+    /// Only what is in `kept`, the account as it is on disk: then a peer that is killed before gets nothing twice and loses nothing, as its
+    /// next question says what its checkpoint knows, and all else goes back.
+    pub fn unsettled(&mut self, kept: &Account, count: usize) -> Vec<(PeerId, u64)> {
+        self.account.unsettled(kept, count)
+    }
+
+    /// A holder has heard it.
+    pub fn settled(&mut self, holder: PeerId, number: u64) {
+        self.account.settled(holder, number);
+    }
+
+    /// An asker says that it has taken the grant for this question.
+    pub fn taken(&mut self, asker: PeerId, number: u64) -> Response {
+        self.account.closed(asker, number);
+        Response::Noted
+    }
+
+    /// Whether a mix is under way, so that mass and model are not of one moment.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// The model on the shelf is the own one again.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::codec::Codec;
+use crate::estimate::Told;
 use crate::id::{Root, TaskId};
 use crate::wire::control::MAX_HASHES;
 use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
@@ -35,6 +36,20 @@ impl Publication {
 }
 
 impl Publication {
+    /// The hashes of the first chunks, as many as one answer holds.
+    pub fn first_hashes(&self) -> Vec<crate::id::Hash> {
+        page(&self.manifest, 0)
+    }
+
+    /// The bytes asked for on a stream; `None` for those of another model or out of its range.
+    pub fn open(&self, request: &BulkRequest) -> Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> {
+        let chunk = crate::wire::CHUNK_BYTES;
+        let start = (request.first as usize).checked_mul(chunk)?;
+        let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
+        let is_within = request.root == self.offer.root && start < self.blob.len();
+        is_within.then(|| (Arc::clone(&self.blob), start..end.min(self.blob.len())))
+    }
+
     /// The same model in a coat, given its bytes.
     pub fn in_coat(&self, bytes: Vec<u8>) -> Self {
         let Offer { codec, age, round, samples, .. } = self.offer;
@@ -47,6 +62,8 @@ impl Publication {
 pub struct Shelf {
     task: TaskId,
     kept: usize,
+    /// Numbers about the network that go to whoever asks.
+    told: Option<Told>,
     /// Each with the same model in other codecs behind it.
     publications: VecDeque<Vec<Publication>>,
 }
@@ -54,7 +71,12 @@ pub struct Shelf {
 impl Shelf {
     /// An empty shelf that keeps the newest model and `kept` older ones, each in every codec it was asked for in.
     pub fn new(task: TaskId, kept: usize) -> Self {
-        Self { task, kept, publications: VecDeque::new() }
+        Self { task, kept, told: None, publications: VecDeque::new() }
+    }
+
+    /// Tells these numbers to whoever asks for estimates from now on.
+    pub fn tell(&mut self, told: Told) {
+        self.told = Some(told);
     }
 
     /// Puts a publication in front; the oldest beyond the bound are let go.
@@ -92,31 +114,43 @@ impl Shelf {
 
     /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
     pub fn answer(&self, request: &Request) -> Response {
-        match *request {
-            Request::Newest { task, .. } | Request::Share { task, .. } | Request::Packed { task, .. }
-                if task != self.task =>
+        match request {
+            Request::Newest { task, .. }
+            | Request::Share { task, .. }
+            | Request::Packed { task, .. }
+            | Request::Estimates { task }
+            | Request::Taken { task, .. }
+            | Request::Meet { task, .. }
+            | Request::Settle { task, .. }
+                if *task != self.task =>
             {
                 refuse(Refusal::OtherTask { ours: self.task }, 600_000)
             }
-            Request::Newest { codec, .. } | Request::Share { codec, .. } => self.offer(self.newest_in(codec, false)),
+            Request::Newest { codec, .. } | Request::Share { codec, .. } => self.offer(self.newest_in(*codec, false)),
             // Where the coat does not pay there is none.
             Request::Packed { codec, .. } => {
-                self.offer(self.newest_in(codec, true).or_else(|| self.newest_in(codec, false)))
+                self.offer(self.newest_in(*codec, true).or_else(|| self.newest_in(*codec, false)))
             }
-            Request::Hashes { root, first } => match self.find(root) {
+            &Request::Hashes { root, first } => match self.find(root) {
                 None => refuse(Refusal::Gone, 0),
                 Some(held) => Response::Hashes { root, first, hashes: page(&held.manifest, first as usize) },
             },
+            Request::Estimates { .. } => match self.told.clone() {
+                Some(Told { epoch, minima, spread }) => Response::Estimates { epoch, minima, spread },
+                None => refuse(Refusal::NothingYet, 1_000),
+            },
+            // For whoever meets others.
+            Request::Meet { .. } | Request::Settle { .. } => refuse(Refusal::NoMeeting, 600_000),
+            // For whoever has mass.
+            Request::Taken { .. } => refuse(Refusal::NoMass, 600_000),
+            // For whoever knows peers, not models.
+            Request::Shuffle { .. } => refuse(Refusal::NoView, 600_000),
         }
     }
 
     /// The bytes asked for on a stream; `None` when the model is gone or the range is not within it.
     pub fn open(&self, request: &BulkRequest) -> Option<(Arc<Vec<u8>>, std::ops::Range<usize>)> {
-        let held = self.find(request.root)?;
-        let chunk = crate::wire::CHUNK_BYTES;
-        let start = (request.first as usize).checked_mul(chunk)?;
-        let end = (request.first as usize).checked_add(request.count as usize)?.checked_mul(chunk)?;
-        (start < held.blob.len()).then(|| (Arc::clone(&held.blob), start..end.min(held.blob.len())))
+        self.find(request.root)?.open(request)
     }
 
     fn offer(&self, held: Option<&Publication>) -> Response {

@@ -29,6 +29,7 @@ fn order(bytes: usize) -> PullOrder {
         resumes: 2,
         packed: false,
         share: None,
+        meeting: None,
     }
 }
 
@@ -177,7 +178,7 @@ impl Network {
     /// One pull; what is not lost at one step goes on to the next. `cut` is the step at which it is lost.
     fn pull(&mut self, from: usize, to: usize, cut: usize) {
         let (asker, holder) = (peer(from), peer(to));
-        let ask = self.purses[from].question(holder).unwrap();
+        let ask = self.purses[from].question(holder);
         let (mut pull, step) = Pull::new(PullOrder { share: Some(ask), ..order(1000) });
         let Step::Ask(request @ Request::Share { number, taken, .. }) = step else { panic!("{step:?}") };
         if cut == 0 {

@@ -24,8 +24,10 @@ pub struct MembershipConfig {
     pub redial_first: Duration,
     /// Longest pause after failed dials.
     pub redial_most: Duration,
-    /// How peers are drawn.
+    /// How peers are drawn; [`Sampling::View`] also says how they find each other.
     pub sampling: Sampling,
+    /// Time between two shuffles of a view. Cyclon used 10 s; two peers that meet later mix later.
+    pub shuffle_every: Duration,
 }
 
 impl Default for MembershipConfig {
@@ -40,6 +42,7 @@ impl Default for MembershipConfig {
             redial_first: Duration::from_millis(500),
             redial_most: Duration::from_secs(60),
             sampling: Sampling::default(),
+            shuffle_every: Duration::from_secs(5),
         }
     }
 }

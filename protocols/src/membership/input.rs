@@ -1,7 +1,7 @@
 //! What membership is told.
 
 use crate::id::PeerId;
-use crate::wire::{Address, Announcement, OfferSummary, Sketch};
+use crate::wire::{Address, Announcement, Descriptor, OfferSummary, Sketch};
 
 /// An address to try that did not come by gossip: a ticket, a setting, the address book, mDNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,25 @@ pub enum Input {
         offer: Option<OfferSummary>,
         /// Numbers about it.
         sketch: Sketch,
+    },
+    /// A peer asks for a shuffle; answered by [`super::Output::Answer`], whatever comes.
+    ShuffleAsked {
+        /// The peer.
+        from: PeerId,
+        /// What it tells.
+        descriptors: Vec<Descriptor>,
+    },
+    /// The partner of the own shuffle answered; with nothing, if it refused.
+    ShuffleAnswered {
+        /// The partner.
+        from: PeerId,
+        /// What it tells.
+        descriptors: Vec<Descriptor>,
+    },
+    /// The partner of the own shuffle could not be reached.
+    ShuffleFailed {
+        /// The partner.
+        peer: PeerId,
     },
     /// The time of an earlier [`super::Output::WakeAt`] has come.
     Woke,

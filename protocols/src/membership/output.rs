@@ -2,7 +2,7 @@
 
 use crate::id::PeerId;
 use crate::time::Time;
-use crate::wire::{Address, Announcement};
+use crate::wire::{Address, Announcement, Descriptor, Response};
 
 /// What to tell gossip about an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,18 @@ pub enum Output {
         /// Where.
         addresses: Vec<Address>,
     },
-    /// A peer was heard of for the first time.
+    /// Ask this peer for a shuffle, dialling it if need be, and say what came of it.
+    Shuffle {
+        /// The peer.
+        partner: PeerId,
+        /// Where it can be dialled; empty for one that is connected.
+        addresses: Vec<Address>,
+        /// What to tell it.
+        descriptors: Vec<Descriptor>,
+    },
+    /// Answer the shuffle that was the input.
+    Answer(Response),
+    /// A peer was heard of for the first time, or came back into a view.
     Discovered {
         /// The peer.
         peer: PeerId,

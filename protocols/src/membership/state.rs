@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::allowance::Allowance;
+use super::partial::Partial;
 use super::{Contact, MembershipConfig, Output};
 use crate::codec::CodecSet;
 use crate::id::{PeerId, TaskId};
@@ -38,9 +40,7 @@ pub struct Known {
     /// Not dialled before this time.
     pub dial_after: Time,
     /// Announcements it may still send now; refilled with time.
-    pub(super) allowance: f64,
-    /// When the allowance was last refilled.
-    pub(super) refilled: Time,
+    pub(super) allowance: Allowance,
 }
 
 /// A contact and when to try it again.
@@ -65,6 +65,8 @@ pub struct Membership {
     pub(super) config: MembershipConfig,
     pub(super) rng: ChaCha8Rng,
     pub(super) view: BTreeMap<PeerId, Known>,
+    /// Set where the view is a shuffled one; it then decides who is in it.
+    pub(super) partial: Option<Partial>,
     pub(super) contacts: Vec<Trial>,
     pub(super) refused: BTreeMap<PeerId, Time>,
     pub(super) addresses: Vec<Address>,
@@ -82,8 +84,10 @@ impl Membership {
     ///
     /// `starts` counts the starts of this peer; it must grow from start to start, or others take its announcements for
     /// replays. `rng` decides draws and jitter.
-    pub fn new(own: PeerId, task: TaskId, starts: u32, config: MembershipConfig, rng: ChaCha8Rng) -> Self {
+    pub fn new(own: PeerId, task: TaskId, starts: u32, config: MembershipConfig, mut rng: ChaCha8Rng) -> Self {
+        let partial = Partial::new(own, &config, &mut rng);
         Self {
+            partial,
             own,
             task,
             config,
@@ -161,7 +165,13 @@ impl Membership {
     }
 
     pub(super) fn connections(&self) -> usize {
-        self.view.values().filter(|known| known.connected).count()
+        let in_view = || self.view.values().filter(|known| known.connected).count();
+        self.partial.as_ref().map_or_else(in_view, Partial::connections)
+    }
+
+    pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
+        let in_view = || self.view.get(peer).is_some_and(|known| known.connected);
+        self.partial.as_ref().map_or_else(in_view, |partial| partial.is_connected(peer))
     }
 
     /// The next announcement; its sequence is new.

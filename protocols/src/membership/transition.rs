@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::allowance::Allowance;
 use super::output::{Output, Verdict};
+use super::partial::Partial;
 use super::state::{Known, MAX_CONTACTS, MAX_REFUSED, Membership, Trial};
 use super::{Contact, Input};
 use crate::id::PeerId;
@@ -31,17 +33,21 @@ impl Membership {
             Input::Connected { peer } => self.on_connected(now, peer, outputs),
             Input::Disconnected { peer } => self.on_disconnected(now, peer),
             Input::Isolated => self.on_isolated(now),
-            Input::DialFailed { peer } => self.on_dial_failed(now, peer),
+            Input::DialFailed { peer } => self.on_dial_failed(now, peer, outputs),
             Input::Refused { peer } => self.on_refused(now, peer),
             Input::Moved { addresses } => self.on_moved(now, addresses),
             Input::Published { round, samples, offer, sketch } => {
                 (self.round, self.samples, self.offer, self.sketch) = (round, samples, offer, sketch);
             }
+            Input::ShuffleAsked { from, descriptors } => self.on_shuffle_asked(now, from, descriptors, outputs),
+            Input::ShuffleAnswered { from, descriptors } => self.on_shuffle_answered(now, from, descriptors, outputs),
+            Input::ShuffleFailed { peer } => self.on_partial_failed(now, peer, outputs),
             Input::Woke => {}
         }
         self.expire(now, outputs);
         self.dial_if_lonely(now, outputs);
         self.announce_if_due(now, outputs);
+        self.shuffle_if_due(now, outputs);
         outputs.push(Output::WakeAt(self.next_wake(now)));
     }
 
@@ -69,13 +75,17 @@ impl Membership {
             return outputs.push(Output::Judge(Verdict::Ignore));
         }
         let is_new = !self.view.contains_key(&author);
+        if is_new && self.partial.is_some() {
+            // Who is in a shuffled view is not for announcements to say.
+            return outputs.push(Output::Judge(Verdict::Ignore));
+        }
         let Some(known) = self.admit(now, author) else {
             return outputs.push(Output::Judge(Verdict::Ignore));
         };
         if announcement.sequence <= known.sequence {
             return outputs.push(Output::Judge(Verdict::Ignore));
         }
-        if !known.spend_allowance(now) {
+        if !known.allowance.spend(now, BURST, SUSTAINED) {
             outputs.push(Output::Judge(Verdict::Ignore));
             return outputs.push(Output::Flooded { author });
         }
@@ -91,6 +101,10 @@ impl Membership {
     }
 
     fn on_connected(&mut self, now: Time, peer: PeerId, outputs: &mut Vec<Output>) {
+        if self.partial.is_some() {
+            self.on_partial_connected(now, peer, outputs);
+            return self.contacts.retain(|trial| trial.contact.peer != Some(peer));
+        }
         let is_new = !self.view.contains_key(&peer);
         if let Some(known) = self.admit(now, peer) {
             known.connected = true;
@@ -111,6 +125,7 @@ impl Membership {
             known.connected = false;
             known.heard = now;
         }
+        self.partial.iter_mut().for_each(|partial| partial.disconnected(&peer));
     }
 
     fn on_isolated(&mut self, now: Time) {
@@ -118,9 +133,10 @@ impl Membership {
             known.connected = false;
             known.dial_after = now;
         }
+        self.partial.iter_mut().for_each(Partial::isolated);
     }
 
-    fn on_dial_failed(&mut self, now: Time, peer: Option<PeerId>) {
+    fn on_dial_failed(&mut self, now: Time, peer: Option<PeerId>, outputs: &mut Vec<Output>) {
         let pause = |failures: u32, config: &super::MembershipConfig| {
             config.redial_first.saturating_mul(1 << failures.min(16)).min(config.redial_most)
         };
@@ -132,10 +148,12 @@ impl Membership {
             trial.after = now + pause(trial.failures, &self.config);
             trial.failures = trial.failures.saturating_add(1);
         }
+        self.on_partial_dial_failed(now, peer, outputs);
     }
 
     fn on_refused(&mut self, now: Time, peer: PeerId) {
         self.view.remove(&peer);
+        self.partial.iter_mut().for_each(|partial| partial.view.on_failed(peer));
         self.contacts.retain(|trial| trial.contact.peer != Some(peer));
         if self.refused.len() >= MAX_REFUSED {
             self.refused.pop_first();
@@ -145,6 +163,7 @@ impl Membership {
 
     fn on_moved(&mut self, now: Time, mut addresses: Vec<Address>) {
         addresses.truncate(MAX_ADDRESSES);
+        self.partial.iter_mut().for_each(|partial| partial.view.set_own_prefix(prefix_of(&addresses)));
         if addresses != self.addresses {
             self.addresses = addresses;
             self.greet(now);
@@ -161,7 +180,7 @@ impl Membership {
         !counted && is_public && introducer.is_some_and(|introducer| !self.may_introduce(introducer))
     }
 
-    fn is_refused(&self, now: Time, peer: &PeerId) -> bool {
+    pub(super) fn is_refused(&self, now: Time, peer: &PeerId) -> bool {
         self.refused.get(peer).is_some_and(|&until| now < until)
     }
 
@@ -189,7 +208,7 @@ impl Membership {
     }
 
     fn announce_if_due(&mut self, now: Time, outputs: &mut Vec<Output>) {
-        if now < self.announce_at || self.addresses.is_empty() {
+        if self.partial.is_some() || now < self.announce_at || self.addresses.is_empty() {
             return;
         }
         let announcement = self.next_announcement();
@@ -200,8 +219,10 @@ impl Membership {
     }
 
     fn expire(&mut self, now: Time, outputs: &mut Vec<Output>) {
+        // A shuffled view forgets by itself, and nobody in it is heard without being asked.
+        let partial = self.partial.is_some();
         let most = self.interval().saturating_mul(self.config.expire_intervals);
-        let gone = |known: &Known| !known.connected && now.since(known.heard) > most;
+        let gone = |known: &Known| !partial && !known.connected && now.since(known.heard) > most;
         let expired: Vec<PeerId> = self.view.iter().filter(|(_, known)| gone(known)).map(|(peer, _)| *peer).collect();
         for peer in expired {
             // The address stays as a contact of last resort: a laptop may be asleep for a week.
@@ -219,10 +240,11 @@ impl Membership {
         self.refused.retain(|_, until| now < *until);
     }
 
-    fn remember(&mut self, trial: Trial) {
+    pub(super) fn remember(&mut self, trial: Trial) {
         if trial.contact.addresses.is_empty() {
             return;
         }
+        self.contacts.retain(|known| known.contact.peer != trial.contact.peer);
         if self.contacts.len() >= MAX_CONTACTS {
             self.contacts.remove(0);
         }
@@ -235,9 +257,9 @@ impl Membership {
         let alone = self.connections() == 0;
         let pause = self.config.redial_first;
         let most = self.config.redial_most;
-        for trial in self.contacts.iter_mut().filter(|trial| trial.after <= now) {
-            let connected =
-                trial.contact.peer.and_then(|peer| self.view.get(&peer)).is_some_and(|known| known.connected);
+        let mut contacts = std::mem::take(&mut self.contacts);
+        for trial in contacts.iter_mut().filter(|trial| trial.after <= now) {
+            let connected = trial.contact.peer.is_some_and(|peer| self.is_connected(&peer));
             // A contact never tried is worth a dial at any time; a named one while connections are few; a nameless one,
             // which may be a peer already connected, only when there is nobody else.
             if !connected && (!trial.tried || alone || (missing > 0 && trial.contact.peer.is_some())) {
@@ -248,6 +270,7 @@ impl Membership {
                 trial.after = now + if alone { wait.max(Duration::from_secs(5)) } else { most };
             }
         }
+        self.contacts = contacts;
         let idle = |known: &&mut Known| !known.connected && known.dial_after <= now && !known.addresses.is_empty();
         let mut candidates: Vec<(PeerId, &mut Known)> =
             self.view.iter_mut().map(|(peer, known)| (*peer, known)).filter(|(_, known)| idle(known)).collect();
@@ -262,13 +285,14 @@ impl Membership {
         let lonely = self.connections() < self.config.min_connections;
         let dials = self.contacts.iter().map(|trial| trial.after).filter(|_| lonely);
         let redials = self.view.values().filter(|known| !known.connected && lonely).map(|known| known.dial_after);
-        let earliest = dials.chain(redials).filter(|&at| at > now).chain([self.announce_at]).min();
-        earliest.unwrap_or(self.announce_at).max(now + self.config.announce_gap / 2)
+        let routine = self.partial.as_ref().map_or(self.announce_at, |partial| partial.next);
+        let earliest = dials.chain(redials).filter(|&at| at > now).chain([routine]).min();
+        earliest.unwrap_or(routine).max(now + self.config.announce_gap / 2)
     }
 }
 
 impl Known {
-    fn new(now: Time) -> Self {
+    pub(super) fn new(now: Time) -> Self {
         Self {
             addresses: Vec::new(),
             sequence: 0,
@@ -281,8 +305,7 @@ impl Known {
             connected: false,
             failures: 0,
             dial_after: now,
-            allowance: BURST,
-            refilled: now,
+            allowance: Allowance::full(now, BURST),
         }
     }
 
@@ -291,18 +314,6 @@ impl Known {
     pub(super) fn source(&self, peer: PeerId) -> Source {
         let introducer = self.introducer.filter(|_| self.prefix.is_public());
         Source { peer, introducer, prefix: self.prefix }
-    }
-
-    /// Token bucket: one announcement, if the author has one left.
-    fn spend_allowance(&mut self, now: Time) -> bool {
-        let earned = now.since(self.refilled).as_secs_f64() * SUSTAINED;
-        self.allowance = (self.allowance + earned).min(BURST);
-        self.refilled = now;
-        let may = self.allowance >= 1.0;
-        if may {
-            self.allowance -= 1.0;
-        }
-        may
     }
 
     fn learn(&mut self, now: Time, announcement: Announcement) {
@@ -322,7 +333,7 @@ impl Known {
 }
 
 /// Where the first public address is.
-fn prefix_of(addresses: &[Address]) -> Prefix {
+pub(super) fn prefix_of(addresses: &[Address]) -> Prefix {
     let mut prefixes = addresses.iter().map(|address| Prefix::of_multiaddr(&address.0));
     prefixes.find(Prefix::is_public).unwrap_or(Prefix::Local)
 }

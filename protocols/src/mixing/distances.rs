@@ -6,10 +6,24 @@
 
 use super::Needs;
 use super::apply::{PART, fold_parts};
+use crate::codec::Codec;
 use crate::wire::blob::Blob;
 
 /// Parameters worked on at a time: with 20 candidates their differences fit the second-level cache.
 const BLOCK: usize = 1024;
+
+/// Squared distances of models to the own one, `[models]`; infinite where one cannot be measured.
+///
+/// Shapes: `own: [parameters]`, the layout of every model. Of a fragment, what was sent stands for the whole; of top-k only
+/// what was sent counts, so its distance is a lower bound. Costs one pass over every model.
+pub fn squared_distances(own: &[f32], models: &[Blob<'_>]) -> Vec<f64> {
+    let distances = Distances::measure(Needs::Distances, own, models);
+    let factor = |model: &Blob<'_>| match model.codec() {
+        Codec::Fragment(parts) => f64::from(parts),
+        _ => 1.0,
+    };
+    models.iter().enumerate().map(|(index, model)| factor(model) * distances.squared(index, index)).collect()
+}
 
 /// The Gram matrix, lower triangle by rows; only the diagonal where pairs are not needed.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -11,8 +11,19 @@
 //!
 //! Invariant (*mean kept*): masses held, plus grants that were not taken, sum to what the peers started with, whatever is
 //! lost, late or doubled.
+//!
+//! A ledger of everyone ever met would grow with the network, so an asker that has taken a grant for good says so once
+//! more ([`Account::settled`]), and both sides may forget each other. What is forgotten is the partner used longest ago,
+//! settled ones first; only where more than [`MAX_PARTNERS`] are unsettled at a time (their peers died, mostly) an open
+//! grant goes back to its holder unasked.
+//!
+//! What a grant that comes back does to the mean: mass v returns to its holder's model as it is *then*. Where it was never
+//! taken, the sum of masses is right again, and the sum of w z is off by v times what the holder moved meanwhile: nothing
+//! is lost, v has only been as old as it was on its way. Where it was taken after all and the news was lost (a forgotten
+//! grant, a peer that died between taking and saying so), v exists twice, and the mean leans to the holder's model by v
+//! over all mass: with n peers and s draws, at most 1 / (n (s + 1)) of the distance for each such grant.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Mixing, Plan, Refused, Scene};
 use crate::id::PeerId;
@@ -21,8 +32,10 @@ use crate::id::PeerId;
 pub const UNIT: u64 = 1 << 32;
 /// More mass than anyone can hold: that of a million peers.
 pub const MOST: u64 = UNIT << 20;
-/// Most peers with an open grant; one more is told to come back.
+/// Most holders, and most askers, that an account remembers.
 pub const MAX_PARTNERS: usize = 256;
+/// Times a holder is told that its grant was taken before that is given up: it is gone, and its mass with it.
+pub const MAX_TRIES: u8 = 5;
 
 /// Weights by mass. A candidate without mass, or with an impossible one, is refused.
 pub(super) struct PushSum;
@@ -58,23 +71,39 @@ pub struct Grant {
     pub mass: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Partner {
-    /// As a holder: the newest question seen, and what was granted for it.
-    seen: u64,
-    granted: u64,
-    /// As an asker: the newest question sent, and the newest one whose grant was taken.
+/// A peer that this one asks for mass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    peer: PeerId,
+    /// The newest question sent, and the newest one whose grant was taken.
     asked: u64,
     taken: u64,
+    /// Whether the holder knows that.
+    settled: bool,
+    /// How often it was told in vain.
+    #[serde(skip)]
+    tries: u8,
 }
 
-/// The mass of one peer and what it has given and taken.
-#[derive(Debug, Clone, Default)]
+/// A peer that asks this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Asker {
+    peer: PeerId,
+    /// The newest question seen, and what was granted for it and is not known to be taken.
+    seen: u64,
+    granted: u64,
+}
+
+/// The mass of one peer and what it has given and taken; the form in which it is kept on disk too.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
     held: u64,
-    /// Number of the last question of an earlier life.
+    /// Questions to a holder that is not remembered have higher numbers than this: those of an earlier life and of
+    /// forgotten holders.
     first: u64,
-    partners: BTreeMap<PeerId, Partner>,
+    /// Used longest ago first.
+    holders: Vec<Holder>,
+    askers: Vec<Asker>,
 }
 
 impl Account {
@@ -86,7 +115,22 @@ impl Account {
     /// An account whose questions have numbers above `first`, so that those of an earlier life of this peer are not above
     /// them. That life's mass is gone with it, as when a peer leaves; what it was granted and did not acknowledge goes back.
     pub fn starting_at(held: u64, first: u64) -> Self {
-        Self { held, first, partners: BTreeMap::new() }
+        Self { held, first, ..Self::default() }
+    }
+
+    /// An account as it was on disk, in a new life: its questions have numbers above `first` too. `None` for one that no
+    /// peer can have.
+    ///
+    /// What this peer granted after that account was written is in the world twice; what it took after it and did not
+    /// acknowledge goes back to its holders.
+    pub fn restored(kept: Self, first: u64) -> Option<Self> {
+        let few = kept.holders.len() <= MAX_PARTNERS && kept.askers.len() <= MAX_PARTNERS;
+        if !few || kept.held > MOST || kept.askers.iter().any(|asker| asker.granted > MOST) {
+            return None;
+        }
+        let mut account = Self { first: kept.first.max(first), ..kept };
+        account.holders.iter_mut().for_each(|holder| holder.asked = holder.asked.max(first));
+        Some(account)
     }
 
     /// Mass held, grants not included.
@@ -94,56 +138,104 @@ impl Account {
         self.held
     }
 
-    /// The next question to a holder; every earlier one is void from now on. `None` with too many partners.
-    pub fn ask(&mut self, holder: PeerId) -> Option<Ask> {
-        let partner = self.partner(holder)?;
-        partner.asked += 1;
-        Some(Ask { number: partner.asked, taken: partner.taken })
+    /// The next question to a holder; every earlier one is void from now on.
+    pub fn ask(&mut self, peer: PeerId) -> Ask {
+        let known = self.holders.iter().position(|holder| holder.peer == peer).map(|index| self.holders.remove(index));
+        if known.is_none() && self.holders.len() >= MAX_PARTNERS {
+            self.forget_holder();
+        }
+        let fresh = Holder { peer, asked: self.first, taken: 0, settled: true, tries: 0 };
+        let mut holder = known.unwrap_or(fresh);
+        holder.asked += 1;
+        self.holders.push(holder);
+        Ask { number: holder.asked, taken: holder.taken }
     }
 
     /// Answers a question with one part in `parts` of the mass held. `None` for a question that is not newer than the last
-    /// one (it was overtaken on its way), with too many partners, or when there is no mass to part with.
-    pub fn grant(&mut self, asker: PeerId, ask: Ask, parts: u64) -> Option<Grant> {
-        let partner = *self.partner(asker)?;
-        if ask.number <= partner.seen {
+    /// one (it was overtaken on its way), or when there is no mass to part with.
+    pub fn grant(&mut self, peer: PeerId, ask: Ask, parts: u64) -> Option<Grant> {
+        let index = self.askers.iter().position(|asker| asker.peer == peer);
+        if index.is_some_and(|index| ask.number <= self.askers[index].seen) {
             return None;
         }
-        // The last grant was taken exactly if the asker says so; otherwise it is void, for this question is newer.
-        let back = if ask.taken == partner.seen { 0 } else { partner.granted };
-        self.held += back;
+        if let Some(last) = index.map(|index| self.askers.remove(index)) {
+            // The last grant was taken exactly if the asker says so; otherwise it is void, for this question is newer.
+            self.held += if ask.taken == last.seen { 0 } else { last.granted };
+        } else if self.askers.len() >= MAX_PARTNERS {
+            self.forget_asker();
+        }
         let mass = self.held / parts.max(2);
         self.held -= mass;
-        *self.partner(asker)? = Partner { seen: ask.number, granted: mass, ..partner };
+        self.askers.push(Asker { peer, seen: ask.number, granted: mass });
         (mass > 0).then_some(Grant { number: ask.number, mass })
     }
 
     /// Takes a grant; false when it does not answer the newest question, or does so a second time.
-    pub fn take(&mut self, holder: PeerId, grant: Grant) -> bool {
-        let Some(partner) = self.partners.get_mut(&holder) else { return false };
-        let answers = grant.number == partner.asked && grant.number > partner.taken;
+    pub fn take(&mut self, peer: PeerId, grant: Grant) -> bool {
+        let Some(holder) = self.holders.iter_mut().find(|holder| holder.peer == peer) else { return false };
+        let answers = grant.number == holder.asked && grant.number > holder.taken;
         if !answers || grant.mass > MOST {
             return false;
         }
-        partner.taken = grant.number;
+        (holder.taken, holder.settled, holder.tries) = (grant.number, false, 0);
         self.held = self.held.saturating_add(grant.mass);
         true
     }
 
+    /// Up to `count` holders that do not know yet that their grant was taken, those told least often first, each with the
+    /// number of its question. Only what `kept` knows too, this account as it is on disk. They count as told once more.
+    pub fn unsettled(&mut self, kept: &Self, count: usize) -> Vec<(PeerId, u64)> {
+        let waits = |holder: &&mut Holder| {
+            !holder.settled && holder.tries < MAX_TRIES && kept.taken(&holder.peer) == holder.taken
+        };
+        let mut waiting: Vec<&mut Holder> = self.holders.iter_mut().filter(waits).collect();
+        waiting.sort_by_key(|holder| holder.tries);
+        waiting.truncate(count);
+        waiting.iter_mut().for_each(|holder| holder.tries += 1);
+        waiting.iter().map(|holder| (holder.peer, holder.taken)).collect()
+    }
+
+    /// A holder has heard that the grant for this question was taken.
+    pub fn settled(&mut self, peer: PeerId, number: u64) {
+        let holder = self.holders.iter_mut().find(|holder| holder.peer == peer && holder.taken == number);
+        holder.into_iter().for_each(|holder| holder.settled = true);
+    }
+
+    /// An asker says that it has taken the grant for this question: it will not come back. Said of any other question,
+    /// this changes nothing.
+    pub fn closed(&mut self, peer: PeerId, number: u64) {
+        let asker = self.askers.iter_mut().find(|asker| asker.peer == peer && asker.seen == number);
+        asker.into_iter().for_each(|asker| asker.granted = 0);
+    }
+
     /// Mass granted to a peer that has not said what became of it, and the question it answers; for audits.
     pub fn open(&self, asker: &PeerId) -> Option<Grant> {
-        let partner = self.partners.get(asker)?;
-        (partner.granted > 0).then_some(Grant { number: partner.seen, mass: partner.granted })
+        let asker = self.askers.iter().find(|known| known.peer == *asker)?;
+        (asker.granted > 0).then_some(Grant { number: asker.seen, mass: asker.granted })
+    }
+
+    /// Holders and askers remembered, at most [`MAX_PARTNERS`] of each; for audits.
+    pub fn partners(&self) -> (usize, usize) {
+        (self.holders.len(), self.askers.len())
     }
 
     /// The newest grant taken from a holder; for audits.
     pub fn taken(&self, holder: &PeerId) -> u64 {
-        self.partners.get(holder).map_or(0, |partner| partner.taken)
+        self.holders.iter().find(|known| known.peer == *holder).map_or(0, |holder| holder.taken)
     }
 
-    fn partner(&mut self, peer: PeerId) -> Option<&mut Partner> {
-        if self.partners.len() >= MAX_PARTNERS && !self.partners.contains_key(&peer) {
-            return None;
-        }
-        Some(self.partners.entry(peer).or_insert(Partner { asked: self.first, ..Partner::default() }))
+    /// Forgets the holder used longest ago, one that knows what was taken if there is one. Its questions stay used up.
+    fn forget_holder(&mut self) {
+        let done = |holder: &Holder| holder.settled || holder.tries >= MAX_TRIES;
+        let index = self.holders.iter().position(done).unwrap_or(0);
+        let gone = self.holders.remove(index);
+        self.first = self.first.max(gone.asked);
+    }
+
+    /// Forgets the asker used longest ago, one without an open grant if there is one; an open one comes back.
+    fn forget_asker(&mut self) {
+        let index = self.askers.iter().position(|asker| asker.granted == 0).unwrap_or(0);
+        let gone = self.askers.remove(index);
+        self.held += gone.granted;
     }
 }

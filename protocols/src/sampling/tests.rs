@@ -136,7 +136,7 @@ fn prefixes_of_addresses() {
 
 #[test]
 fn sampling_round_trips_as_text() {
-    for text in ["uniform", "guarded", "ring", "regular:4:2", "base:2"] {
+    for text in ["uniform", "guarded", "view:4", "ring", "regular:4:2", "base:2"] {
         assert_eq!(text.parse::<Sampling>().unwrap().to_string(), text);
         assert_eq!(text.parse::<Topology>().unwrap().to_string(), text);
         assert_eq!(written(&text.parse::<Sampling>().unwrap()), text);
@@ -147,6 +147,11 @@ fn sampling_round_trips_as_text() {
     assert_eq!(Sampling::default(), Sampling::Guarded);
     let wrong = "fair".parse::<Sampling>().unwrap_err().to_string();
     assert!(wrong.contains("guarded") && wrong.contains("torus"), "{wrong}");
+    assert_eq!("view".parse(), Ok(Sampling::View { size: 32 }));
+    for size in ["", "3", "4097", "-4", "many"] {
+        let wrong = format!("view:{size}").parse::<Sampling>().unwrap_err().to_string();
+        assert!(wrong.contains("from 4 to 4096") && wrong.contains(size), "{wrong}");
+    }
     assert!(read::<Sampling>("edges:a").unwrap_err().to_string().contains("names a file"));
 }
 

@@ -22,6 +22,11 @@ use rand_chacha::ChaCha8Rng;
 use super::{Prefix, Source, draw_guarded};
 use crate::id::PeerId;
 
+/// Fewest entries of a view that nodes are told: below, a few lost peers cut a network in pieces.
+pub const LEAST_SIZE: usize = 4;
+/// Most entries of a view that nodes are told: one for every connection a large machine keeps.
+pub const MOST_SIZE: usize = 4096;
+
 /// Bounds of a [`View`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewConfig {
@@ -40,6 +45,13 @@ impl ViewConfig {
     pub fn new(capacity: usize, shuffle: usize) -> Self {
         let quarter = (capacity / 4).max(1);
         Self { capacity, shuffle, per_introducer: quarter, per_prefix: quarter }
+    }
+
+    /// Bounds for a view of this many peers as nodes keep it: half of it in a shuffle, 2 to 8. A contact counts as
+    /// introduced by itself, and may introduce a quarter besides: in a view of four it would introduce nobody otherwise.
+    pub fn of_size(size: usize) -> Self {
+        let config = Self::new(size, (size / 2).clamp(2, 8));
+        Self { per_introducer: config.per_introducer + 1, ..config }
     }
 }
 

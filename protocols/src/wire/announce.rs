@@ -55,6 +55,17 @@ pub struct Sketch {
     pub validation_loss: f32,
 }
 
+/// What every address keeps to, wherever it is told.
+pub(super) fn check_addresses(addresses: &[Address]) -> Result<(), WireError> {
+    if addresses.iter().any(|address| address.0.is_empty() || address.0.len() > MAX_ADDRESS_BYTES) {
+        return Err(WireError::Invalid { rule: "an address has 1 to 256 bytes" });
+    }
+    if !addresses.iter().all(|address| address.0.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(WireError::Invalid { rule: "an address is printable text" });
+    }
+    Ok(())
+}
+
 impl Wire for Announcement {
     const KIND: u8 = 1;
     // Ten addresses of 256 bytes and 200 bytes of fields, with the signature around it, stay under gossip's 4 KiB.
@@ -64,12 +75,7 @@ impl Wire for Announcement {
         if self.addresses.len() > MAX_ADDRESSES {
             return Err(WireError::Invalid { rule: "at most 10 addresses" });
         }
-        if self.addresses.iter().any(|address| address.0.is_empty() || address.0.len() > MAX_ADDRESS_BYTES) {
-            return Err(WireError::Invalid { rule: "an address has 1 to 256 bytes" });
-        }
-        if !self.addresses.iter().all(|address| address.0.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(WireError::Invalid { rule: "an address is printable text" });
-        }
+        check_addresses(&self.addresses)?;
         if !self.sketch.norm.is_finite() || !self.sketch.validation_loss.is_finite() {
             return Err(WireError::Invalid { rule: "sketch numbers are finite" });
         }

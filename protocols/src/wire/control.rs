@@ -1,8 +1,10 @@
 //! Questions and answers between two connected peers.
 
 use super::codec::{Decode, Encode, Wire, WireError};
+use super::descriptor::{self, Descriptor};
 use super::manifest::MAX_CHUNKS;
 use crate::codec::Codec;
+use crate::estimate::{MAX_SQUARED, SizeSketch};
 use crate::id::{Hash, Root, TaskId};
 
 /// Most chunk hashes in one answer: 1,024 x 32 bytes are half of the limit of an answer, and cover 256 MiB.
@@ -45,10 +47,51 @@ pub enum Request {
         /// Codec wanted.
         codec: Codec,
     },
+    /// "Here are some of those I know, myself among them; tell me some of yours." Answered by [`Response::Shuffled`] or
+    /// [`Response::Refused`].
+    Shuffle {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// At most [`descriptor::MAX_DESCRIPTORS`].
+        descriptors: Vec<Descriptor>,
+    },
+    /// "What do you make of the whole network?" Answered by [`Response::Estimates`] or [`Response::Refused`].
+    Estimates {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+    },
+    /// "The mass you granted for this question is mine for good." Answered by [`Response::Noted`] or
+    /// [`Response::Refused`].
+    Taken {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Number of the question.
+        number: u64,
+    },
+    /// "Let us move towards each other by the same amount: here is my model, name yours." Answered by
+    /// [`Response::Meeting`] or [`Response::Refused`]; see [`crate::exchange::pairing`].
+    Meet {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Codec of both models.
+        codec: Codec,
+        /// Number of the meeting; grows with every one this asker leads.
+        number: u64,
+        /// The asker's model.
+        root: Root,
+    },
+    /// "I have your model; if you have mine, it is settled." Answered by [`Response::Settled`] or [`Response::Refused`]:
+    /// busy while the model is on its way, gone when there is no such meeting.
+    Settle {
+        /// Task of the asker; another task is refused.
+        task: TaskId,
+        /// Number of the meeting.
+        number: u64,
+    },
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Response {
     /// The newest model, with the hashes of its first chunks (all of them, for models up to 256 MiB).
     Offer {
@@ -84,6 +127,33 @@ pub enum Response {
         /// The mass, in parts of 2^-32 of what a fresh peer holds.
         mass: u64,
     },
+    /// Some of those the answering peer knows, itself among them.
+    Shuffled {
+        /// At most [`descriptor::MAX_DESCRIPTORS`].
+        descriptors: Vec<Descriptor>,
+    },
+    /// What [`crate::estimate`] needs of a peer; a claim, bounded there.
+    Estimates {
+        /// Epoch of the size sketch.
+        epoch: u64,
+        /// Its minima: 8 to 256, 64 unless another version says otherwise.
+        minima: Vec<f32>,
+        /// The mean squared distance of a pair of models, as the answering peer sees it.
+        spread: Option<f64>,
+    },
+    /// It is noted.
+    Noted,
+    /// The model that the answering peer names for a meeting, as in [`Response::Offer`].
+    Meeting {
+        /// The model.
+        offer: Offer,
+        /// Hashes of the first chunks.
+        hashes: Vec<Hash>,
+        /// Number of the meeting.
+        number: u64,
+    },
+    /// The answering peer will move by its half.
+    Settled,
 }
 
 /// A model that can be pulled.
@@ -121,18 +191,37 @@ pub enum Refusal {
     Codec,
     /// No mass is handed over here: another mixing rule.
     NoMass,
+    /// No view is shuffled here: this peer finds others another way.
+    NoView,
+    /// Nobody is met here: another mixing rule, or all rounds are done.
+    NoMeeting,
+}
+
+fn check_estimates(epoch: u64, minima: &[f32], spread: Option<f64>) -> Result<(), WireError> {
+    if SizeSketch::from_parts(epoch, minima.to_vec()).is_err() {
+        return Err(WireError::Invalid {
+            rule: "a size sketch has an epoch up to 2^48 and 8 to 256 values from 1e-12 to 40",
+        });
+    }
+    match spread {
+        Some(spread) if !(0.0..=MAX_SQUARED).contains(&spread) => {
+            Err(WireError::Invalid { rule: "a squared distance is from 0 to 1e90" })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Wire for Request {
     const KIND: u8 = 3;
-    // A hash, two numbers and tags.
-    const LIMIT: usize = 128;
+    // Nine descriptors with four addresses of 256 bytes each are 9.7 KB; all others are a hash, numbers and tags.
+    const LIMIT: usize = 10 * 1024;
 
     fn validate(&self) -> Result<(), WireError> {
         match self {
             Request::Hashes { first, .. } if *first >= MAX_CHUNKS => {
                 Err(WireError::Invalid { rule: "a chunk index is below the most chunks of a model" })
             }
+            Request::Shuffle { descriptors, .. } => descriptor::check(descriptors),
             _ => Ok(()),
         }
     }
@@ -148,7 +237,10 @@ impl Wire for Response {
             Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } | Response::Share { hashes, .. } => {
                 hashes.len()
             }
-            Response::Refused { .. } => 0,
+            Response::Meeting { hashes, .. } => hashes.len(),
+            Response::Refused { .. } | Response::Noted | Response::Settled => 0,
+            Response::Shuffled { descriptors } => return descriptor::check(descriptors),
+            Response::Estimates { epoch, minima, spread } => return check_estimates(*epoch, minima, *spread),
         };
         if hashes > MAX_HASHES {
             return Err(WireError::Invalid { rule: "at most 1024 hashes" });

@@ -27,6 +27,7 @@ fn every_kind_has_the_bytes_it_always_had() {
     let (author, signature) = ("33".repeat(32), "44".repeat(64));
     let hash = |byte: &str| byte.repeat(32);
     let offer = format!("{ROOT}fc7011010001fa07fb2c01");
+    let descriptor = format!("{}01{:02x}{}fb2c01", hash("88"), 18, hex(b"/ip4/1.2.3.4/tcp/5"));
     let expected = [
         body.clone(),
         format!("504c0102{author}{signature}{:02x}{body}", body.len() / 2),
@@ -35,12 +36,24 @@ fn every_kind_has_the_bytes_it_always_had() {
         format!("504c010301{ROOT}fb0004"),
         format!("504c010302{TASK}01fd000000000100000003"),
         format!("504c010303{TASK}0664"),
+        format!("504c010304{TASK}01{descriptor}"),
+        format!("504c010305{TASK}"),
+        format!("504c010306{TASK}fd0000000001000000"),
+        format!("504c010307{TASK}0204{ROOT}"),
+        format!("504c010308{TASK}04"),
         format!("504c010400{offer}01{}", hash("55")),
         format!("504c010401{ROOT}fb000402{}{}", hash("55"), hash("66")),
         "504c01040201fbf401".to_owned(),
         format!("504c01040203{}00", hash("77")),
         format!("504c010403{offer}01{}04fc00000080", hash("55")),
         "504c0104020500".to_owned(),
+        format!("504c01040401{descriptor}"),
+        "504c0104020600".to_owned(),
+        format!("504c010405fb2c0108{}01000000000000d03f", "0000c03f".repeat(8)),
+        "504c010406".to_owned(),
+        format!("504c010407{offer}01{}04", hash("55")),
+        "504c010408".to_owned(),
+        "504c0104020700".to_owned(),
         "504c010600".to_owned(),
         "504c010601".to_owned(),
         "504c010602".to_owned(),

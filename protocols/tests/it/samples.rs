@@ -3,8 +3,8 @@
 use peerlearn_protocols::codec::{Codec, CodecSet};
 use peerlearn_protocols::id::{Hash, PeerId, Root, TaskId};
 use peerlearn_protocols::wire::{
-    Address, Announcement, BulkRequest, BulkStart, Offer, OfferSummary, Refusal, Request, Response, Signed, Sketch,
-    Wire,
+    Address, Announcement, BulkRequest, BulkStart, Descriptor, Offer, OfferSummary, Refusal, Request, Response, Signed,
+    Sketch, Wire,
 };
 
 pub fn announcement() -> Announcement {
@@ -24,12 +24,21 @@ pub fn signed() -> Signed {
     Signed { author: PeerId([0x33; 32]), signature: [0x44; 64], body: announcement().to_bytes().unwrap() }
 }
 
+pub fn descriptor() -> Descriptor {
+    Descriptor { peer: PeerId([0x88; 32]), addresses: vec![Address("/ip4/1.2.3.4/tcp/5".to_owned())], age: 300 }
+}
+
 pub fn requests() -> Vec<Request> {
     vec![
         Request::Newest { task: TaskId([0x11; 32]), codec: Codec::Int8 },
         Request::Hashes { root: Root([0x22; 32]), first: 1024 },
         Request::Share { task: TaskId([0x11; 32]), codec: Codec::F16, number: 1 << 32, taken: 3 },
         Request::Packed { task: TaskId([0x11; 32]), codec: Codec::TopK(100) },
+        Request::Shuffle { task: TaskId([0x11; 32]), descriptors: vec![descriptor()] },
+        Request::Estimates { task: TaskId([0x11; 32]) },
+        Request::Taken { task: TaskId([0x11; 32]), number: 1 << 32 },
+        Request::Meet { task: TaskId([0x11; 32]), codec: Codec::Int8, number: 4, root: Root([0x22; 32]) },
+        Request::Settle { task: TaskId([0x11; 32]), number: 4 },
     ]
 }
 
@@ -42,6 +51,13 @@ pub fn responses() -> Vec<Response> {
         Response::Refused { reason: Refusal::OtherTask { ours: TaskId([0x77; 32]) }, retry_after_ms: 0 },
         Response::Share { offer, hashes: vec![Hash([0x55; 32])], number: 4, mass: 1 << 31 },
         Response::Refused { reason: Refusal::NoMass, retry_after_ms: 0 },
+        Response::Shuffled { descriptors: vec![descriptor()] },
+        Response::Refused { reason: Refusal::NoView, retry_after_ms: 0 },
+        Response::Estimates { epoch: 300, minima: vec![1.5; 8], spread: Some(0.25) },
+        Response::Noted,
+        Response::Meeting { offer, hashes: vec![Hash([0x55; 32])], number: 4 },
+        Response::Settled,
+        Response::Refused { reason: Refusal::NoMeeting, retry_after_ms: 0 },
     ]
 }
 

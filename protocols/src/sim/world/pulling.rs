@@ -52,9 +52,10 @@ impl Peer {
             packed: false,
             // A peer that has just started has a model of its own and mass with it; it only looks.
             share: match &mut self.purse {
-                Some(purse) if !self.round.is_joining() => purse.question(peer),
+                Some(purse) if !self.round.is_joining() => Some(purse.question(peer)),
                 _ => None,
             },
+            meeting: None,
         };
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
