@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use peerlearn_testnet::cli::{CompareArgs, ReportArgs, WatchArgs};
 use peerlearn_testnet::data::data_dir;
 use peerlearn_testnet::replications::{self, ReplicationError, Run, Scenario};
 
@@ -35,21 +36,39 @@ enum Command {
         #[arg(long, value_name = "WORD")]
         only: Vec<String>,
     },
+    /// Write the page report.html into a run directory.
+    Report(ReportArgs),
+    /// Compare runs: a table here, and a page with their curves.
+    Compare(CompareArgs),
+    /// Serve the page of a run, or of nodes that write their events, while it goes on.
+    Watch(WatchArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Replicate { name, fast, scenario, out, only } = Arguments::parse().command;
-    let Some(name) = name else {
-        replications::all().iter().for_each(|replication| println!("{:<18} {}", replication.name, replication.about));
-        return ExitCode::SUCCESS;
+    let done: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().command {
+        Command::Replicate { name: Some(name), fast, scenario, out, only } => {
+            replicate(&name, fast, scenario, out, only).map_err(Into::into)
+        }
+        Command::Replicate { .. } => {
+            replications::all().iter().for_each(|each| println!("{:<18} {}", each.name, each.about));
+            Ok(())
+        }
+        Command::Report(args) => args.run().map_err(Into::into),
+        Command::Compare(args) => args.run().map_err(Into::into),
+        Command::Watch(args) => watch(&args),
     };
-    match replicate(&name, fast, scenario, out, only) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn watch(args: &WatchArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(runtime.block_on(args.run())?)
 }
 
 fn replicate(
