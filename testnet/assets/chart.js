@@ -98,9 +98,10 @@ function picture(host, plan, lines, x, y) {
   const cross = svg("line", { class: "cross", y1: frame.top, y2: frame.bottom, visibility: "hidden" });
   root.append(cross);
   hover(host, root, cross, { plan, lines, marks, frame, x, y, toX, width });
-  const legend = el("ul", { class: "legend" }, ...lines.filter((line) => line.name).map((line) =>
-    el("li", {}, swatch(line.colour, "stroke"), line.name)));
-  return [root, legend];
+  const named = lines.filter((line) => line.name);
+  // The title names a line that is alone.
+  if (named.length < 2) return [root];
+  return [root, el("ul", { class: "legend" }, ...named.map((line) => el("li", {}, swatch(line.colour, "stroke"), line.name)))];
 }
 
 function axes(root, frame, x, y, toX, toY, yTicks, width) {

@@ -41,15 +41,18 @@ const AXES = {
 };
 const ACCURACY = { label: "accuracy", format: axisPercent, long: percent, to: 1 };
 
-// Where a moment lies on an axis that is not time.
-function moved(network, x, ms) {
-  return x === "t" ? ms : valueAt(network.t.map((at, index) => [at, network[x][index]]), ms);
+// Where moments lie on an axis that may be another than time.
+function mover(network, x) {
+  if (x === "t") return (ms) => ms;
+  const points = network.t.map((at, index) => [at, network[x][index]]);
+  return (ms) => valueAt(points, ms);
 }
 
 // Faults of a seed as marks of an axis.
 function marksOf(seed, x) {
+  const move = mover(seed.network, x);
   const place = (fault) => {
-    const at = moved(seed.network, x, fault.t);
+    const at = move(fault.t);
     return isNumber(at) ? at : fault.t <= (seed.network.t[0] || 0) ? 0 : NaN;
   };
   return seed.faults.map((fault, index) => ({ x: place(fault), label: index + 1, words: fault.words || fault.kind }));

@@ -30,7 +30,7 @@ function digits(value, most = 3) {
 }
 const percent = (value) => (isNumber(value) ? (value * 100).toFixed(1) + " %" : "–");
 const axisPercent = (value) => digits(value * 100, 3) + " %";
-const count = (value) => (isNumber(value) ? digits(value, Math.abs(value) >= 100 ? 12 : 3) : "–");
+const count = (value) => (!isNumber(value) ? "–" : Math.abs(value) >= 100 ? String(Math.round(value)) : digits(value, 3));
 
 function bytes(value) {
   if (!isNumber(value)) return "–";

@@ -25,7 +25,7 @@ function drawHead(data) {
     fact(info.driver === "sim" ? "virtual time" : "time", seconds(outcome.seconds[0]), amount(outcome.seconds, seconds)),
     fact("rounds of the slowest", count(outcome.rounds_min[0]), amount(outcome.rounds_min, digits)),
     fact("bytes received", bytes(outcome.bytes_in[0]), peers ? bytes(outcome.bytes_in[0] / peers) + " a peer" : ""),
-    fact("CPU seconds", digits(outcome.cpu_s[0]) + " s", amount(outcome.cpu_s, seconds)),
+    fact("CPU time", seconds(outcome.cpu_s[0]), amount(outcome.cpu_s, seconds)),
     fact("energy, estimated", wattHours(outcome.watt_hours[0]), data.watts + " W a busy core"));
   drawExpectations(outcome.expectations);
 }

@@ -25,7 +25,7 @@ function drawMatrix(seed, what) {
     for (let column = 0; column < size; column += 1) {
       const value = cells[row * size + column];
       context.fillStyle = row === column && block === 1 ? resolved("--grid") : `rgb(${heat(value ? 0.06 + (0.94 * value) / most : 0).join(" ")})`;
-      context.fillRect(margin + column * cell, margin + row * cell, cell > 4 ? cell - 1 : cell, cell > 4 ? cell - 1 : cell);
+      context.fillRect(margin + column * cell, margin + row * cell, cell > 9 ? cell - 1 : cell, cell > 9 ? cell - 1 : cell);
     }
   }
   if (named && cell >= 9) matrixNames(context, seed, margin, cell);

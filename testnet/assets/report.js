@@ -20,9 +20,10 @@ function drawAccuracy() {
 }
 
 function everyPeer(seed, x) {
+  const move = mover(seed.network, x);
   return seed.curves.map((curve, index) => ({
     colour: seed.peers[index].attack ? "var(--bad)" : "var(--c7)", width: 0.8, opacity: 0.6,
-    points: curve.t.map((ms, at) => [moved(seed.network, x, ms), curve.accuracy[at]]).filter((point) => isNumber(point[0])),
+    points: curve.t.map((ms, at) => [move(ms), curve.accuracy[at]]).filter((point) => isNumber(point[0])),
   }));
 }
 

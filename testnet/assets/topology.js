@@ -20,7 +20,7 @@ function circle(seed, width, height) {
     const turn = (place / order.length) * 2 * Math.PI - Math.PI / 2;
     places[peer] = { x: width / 2 + radius * Math.cos(turn), y: height / 2 + radius * Math.sin(turn), turn };
   });
-  return { places, named, groups, dot: Math.max(3, Math.min(11, (radius * 2.4) / Math.max(order.length, 8))) };
+  return { places, named, groups, dot: Math.max(3, Math.min(11, (radius * 1.6) / Math.max(order.length, 8))) };
 }
 
 // The state of the network at a time: connections, mixes of the last moments, peers down.
@@ -64,7 +64,7 @@ function drawEdges(context, { places }, now) {
     context.stroke();
   };
   context.strokeStyle = resolved("--soft");
-  context.globalAlpha = Math.max(0.08, Math.min(0.45, 40 / Math.max(1, now.links.length)));
+  context.globalAlpha = Math.max(0.02, Math.min(0.45, 40 / Math.max(1, now.links.length)));
   context.lineWidth = 1;
   for (const [a, b] of now.links) line(a, b);
   const most = Math.max(1, ...now.mixes.map(([, , models]) => models));

@@ -23,7 +23,6 @@ pub struct TerminalView {
     network: NetworkRow,
     shown: Option<Instant>,
     screen: Option<Screen>,
-    lines: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -46,54 +45,56 @@ impl TerminalView {
             network: NetworkRow::default(),
             shown: None,
             screen,
-            lines: None,
         }
     }
 
     /// Takes a row and shows it, if the last time is long enough ago. Faults are shown at once and stay.
     pub fn row(&mut self, row: &Row) {
-        self.standings.take(row);
-        match row {
-            Row::Fault(fault) => self.say(&fault_line(fault)),
-            Row::Network(network) => self.network = network.clone(),
-            _ => {}
-        }
-        let pause = if self.screen.is_some() { REDRAW } else { PLAIN };
-        // The first line comes with the first sample; before there is nothing to say.
-        let due = self.shown.map_or(self.network.t_ms > 0, |shown| shown.elapsed() >= pause);
-        if due {
-            self.show();
-        }
+        self.take(row).iter().for_each(|line| self.say(line));
     }
 
     /// Shows the last state and leaves it on the screen.
     pub fn finish(mut self) {
-        self.show();
+        self.show().iter().for_each(|line| self.say(line));
         if let Some(screen) = self.screen {
             screen.bars.iter().for_each(ProgressBar::abandon);
         }
     }
 
-    fn say(&mut self, line: &str) {
-        match (&self.screen, &mut self.lines) {
-            (_, Some(lines)) => lines.push(line.to_owned()),
+    /// Takes a row; the lines that are to be said for it.
+    fn take(&mut self, row: &Row) -> Vec<String> {
+        self.standings.take(row);
+        let mut lines = Vec::new();
+        match row {
+            Row::Fault(fault) => lines.push(fault_line(fault)),
+            Row::Network(network) => self.network = network.clone(),
+            _ => {}
+        }
+        let pause = if self.screen.is_some() { REDRAW } else { PLAIN };
+        // The first line comes with the first sample; before there is nothing to say.
+        if self.shown.map_or(self.network.t_ms > 0, |shown| shown.elapsed() >= pause) {
+            lines.extend(self.show());
+        }
+        lines
+    }
+
+    fn say(&self, line: &str) {
+        match &self.screen {
             // A terminal that has gone away is no reason to end a run.
-            (Some(screen), None) => drop(screen.progress.println(line)),
-            (None, None) => eprintln!("{line}"),
+            Some(screen) => drop(screen.progress.println(line)),
+            None => eprintln!("{line}"),
         }
     }
 
-    fn show(&mut self) {
+    /// Draws on the screen; without one, the line that stands for it.
+    fn show(&mut self) -> Option<String> {
         self.shown = Some(Instant::now());
         let summary = format!("{}  {}", self.title, summary(&self.network, &self.standings, self.end_ms));
-        match &mut self.screen {
-            Some(screen) => {
-                let mut lines = vec![console::style(summary).for_stderr().bold().to_string()];
-                lines.extend(table(&self.standings));
-                screen.show(&lines);
-            }
-            None => self.say(&summary),
-        }
+        let Some(screen) = &mut self.screen else { return Some(summary) };
+        let mut lines = vec![console::style(summary).for_stderr().bold().to_string()];
+        lines.extend(table(&self.standings));
+        screen.show(&lines);
+        None
     }
 }
 
@@ -254,13 +255,10 @@ mod tests {
 
     #[test]
     fn without_a_terminal_there_are_plain_lines() {
-        let mut view =
-            TerminalView { screen: None, lines: Some(Vec::new()), ..TerminalView::new("seed 0", Some(60_000)) };
+        let mut view = TerminalView { screen: None, ..TerminalView::new("seed 0", Some(60_000)) };
         let sample = |t_ms| Row::Network(NetworkRow { t_ms, up: 1, mean: Some(0.5), ..NetworkRow::default() });
-        for row in [peer(0, None), sample(0), sample(250), sample(500), crash(0)] {
-            view.row(&row);
-        }
-        let lines: Vec<String> = view.lines.iter().flatten().map(|line| plain(line)).collect();
+        let rows = [peer(0, None), sample(0), sample(250), sample(500), crash(0)];
+        let lines: Vec<String> = rows.iter().flat_map(|row| view.take(row)).map(|line| plain(&line)).collect();
         assert_eq!(
             lines,
             ["seed 0  0.2 s of 60.0 s  1/1 up  round 0  worst -  mean 50.0 %  0 B in", "   1.5 s  p0 crashes"]

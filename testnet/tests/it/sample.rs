@@ -92,7 +92,8 @@ impl Sample {
 
     fn seed(&self, seed: &mut SeedWriter, number: u64, seconds: u64) {
         let mut noise = Noise(number * 977 + 13);
-        let names: Vec<String> = (0..self.peers).map(|index| name(index) + self.salt.trim_start()).collect();
+        let names: Vec<String> =
+            (0..self.peers).map(|index| name(index) + &self.salt.trim().replace(' ', "/")).collect();
         let attackers = self.peers / 10;
         for (index, name) in names.iter().enumerate() {
             let classes: Vec<u64> = (0..10).map(|_| (noise.next().powi(6) * 120.0) as u64).collect();
