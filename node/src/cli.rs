@@ -6,6 +6,7 @@
 mod args;
 mod demo;
 mod error;
+mod events;
 mod node;
 mod status;
 mod view;

@@ -1,21 +1,27 @@
 //! What can be asked of `peerlearn-testnet`.
 
+mod compare;
 mod error;
 mod init;
 mod member;
 mod partition;
 mod replicate;
+mod report;
 mod run;
 mod sweep;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
+pub use compare::CompareArgs;
 pub use init::{InitArgs, init};
 pub use member::member;
 pub use partition::{PartitionArgs, partition};
 pub use replicate::{ReplicateArgs, replicate};
+pub use report::ReportArgs;
 pub use run::{RunArgs, run};
 pub use sweep::{SweepArgs, sweep};
+pub use watch::{WatchArgs, watch};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; what was expected came
@@ -42,6 +48,12 @@ pub enum Command {
     Run(RunArgs),
     /// Runs a scenario many times, with other values of some keys.
     Sweep(SweepArgs),
+    /// Writes the page report.html into the directory of a run.
+    Report(ReportArgs),
+    /// Compares runs: a table here, and a page with their curves.
+    Compare(CompareArgs),
+    /// Serves the page of a run, or of nodes that write their events, while it goes on.
+    Watch(WatchArgs),
     /// Shows how a scenario deals its rows, and saves it for other scenarios.
     Partition(PartitionArgs),
     /// Runs a published result again; without a name, lists them.

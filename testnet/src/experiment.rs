@@ -65,6 +65,11 @@ impl Experiment {
         self.plans.first().map_or("", |(plan, _)| &plan.scenario.name)
     }
 
+    /// The longest time of a run, in milliseconds.
+    pub fn time_limit_ms(&self) -> Option<u64> {
+        self.plans.first().map(|(plan, _)| plan.scenario.time_limit.0.as_millis() as u64)
+    }
+
     /// The plans, one a seed, with the rows of their peers.
     pub fn plans(&self) -> &[(Plan, Dealt)] {
         &self.plans

@@ -1,11 +1,15 @@
 //! Experiments with networks of peers: scenarios through four drivers, and replications of published results.
 
 pub mod cnn;
+pub mod compare;
 pub mod data;
 pub mod experiment;
 pub mod fleet;
 pub mod member;
 pub mod record;
 pub mod replications;
+pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod view;
+pub mod watch;

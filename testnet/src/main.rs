@@ -15,6 +15,9 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run(&args),
         Command::Sweep(args) => cli::sweep(&args),
         Command::Partition(args) => cli::partition(&args),
+        Command::Report(args) => args.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Compare(args) => args.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Watch(args) => cli::watch(&args),
         Command::Replicate(args) => cli::replicate(args),
         Command::Member => return cli::member(),
         Command::Reap { label } => {

@@ -149,6 +149,9 @@ pub struct RunArgs {
     pub(super) home: HomeArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    /// Append everything that happens to this file, one JSON object a line. Beyond 64 MiB it becomes FILE.1.
+    #[arg(long, env = "PEERLEARN_EVENTS", value_name = "FILE")]
+    pub events: Option<PathBuf>,
 }
 
 /// Arguments of `join`.

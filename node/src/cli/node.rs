@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use super::args::{ConfigArgs, EvalArgs, ExportArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
 use super::demo::STOP_LIMIT;
 use super::error::{CliError, Exit};
+use super::events::EventFile;
 use super::status;
 use crate::config::{Layers, NodeConfig, template};
 use crate::control::{Answerer, Ask, ControlServer, ask};
 use crate::data::{Loaded, load};
-use crate::event::NodeEvent;
+use crate::event::{NodeEvent, Stamped};
 use crate::learner::{Evaluation, Learner, build};
 use crate::network::keypair_peer;
 use crate::node::{Node, NodeError, task_of};
@@ -52,6 +53,10 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
     let path = home.path().to_owned();
     let node = Node::builder(config).home(home).spawn().await?;
     let mut events = node.subscribe();
+    let mut file = match &args.events {
+        Some(path) => Some(event_file(path, &node).await),
+        None => None,
+    };
     let (sender, mut stop) = watch::channel(false);
     // Held here too: a node without a control socket is not told to stop.
     let sender = Arc::new(sender);
@@ -64,16 +69,30 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
             () = &mut interrupted => break None,
             _ = stop.wait_for(|stop| *stop) => break None,
             reason = node.failed() => break Some(reason),
-            event = events.recv() => if let Ok(stamped) = event { report(&stamped.event) },
+            event = events.recv() => if let Ok(stamped) = event {
+                file.iter_mut().for_each(|file| file.append(&stamped));
+                report(&stamped.event);
+            },
         }
     };
     if tokio::time::timeout(STOP_LIMIT, node.stop()).await.is_err() {
         tracing::warn!("the node did not stop in time; what is on disk is whole");
     }
+    while let (Some(file), Ok(stamped)) = (&mut file, events.try_recv()) {
+        file.append(&stamped);
+    }
     match reason {
         Some(reason) => Err(CliError::Ended { reason }),
         None => Ok(Exit::Done),
     }
+}
+
+/// A file of events that begins with who the node is: its start was told before anybody could listen.
+async fn event_file(path: &Path, node: &Node) -> EventFile {
+    let mut file = EventFile::open(path);
+    let round = node.status().await.round;
+    file.append(&Stamped { at_ms: 0, node: node.peer(), event: NodeEvent::Started { task: node.task().id(), round } });
+    file
 }
 
 /// Gives a ticket to the node that runs there already.

@@ -8,6 +8,7 @@ use peerlearn_testnet::record::RecordError;
 use peerlearn_testnet::replications::ReplicationError;
 use peerlearn_testnet::run::RunError;
 use peerlearn_testnet::scenario::ScenarioError;
+use peerlearn_testnet::watch::WatchError;
 use thiserror::Error;
 
 /// Why a command failed.
@@ -21,6 +22,8 @@ pub enum CliError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Replication(#[from] ReplicationError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error("--vary: {0}")]
     Sweep(#[from] SweepError),
     #[error("cannot {action} {path}: {source}", path = path.display())]

@@ -7,7 +7,9 @@ use clap::Args;
 use peerlearn_testnet::experiment::{Driver, Experiment, Finished, fresh_directory};
 use peerlearn_testnet::fleet::DockerSetup;
 use peerlearn_testnet::record::Row;
+use peerlearn_testnet::report::write_report;
 use peerlearn_testnet::scenario::Document;
+use peerlearn_testnet::view::TerminalView;
 use tokio::sync::watch;
 
 use super::error::CliError;
@@ -88,14 +90,24 @@ pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Resu
         // Held: a dropped sender would look like a wish to stop.
         std::future::pending::<()>().await;
     });
+    let mut view: Option<(u64, TerminalView)> = None;
     let mut watch = |seed: u64, row: &Row| {
-        if !quiet {
-            say(seed, row);
+        if quiet {
+            return;
         }
+        if let Some((_, ended)) = view.take_if(|(shown, _)| *shown != seed) {
+            ended.finish();
+        }
+        let new =
+            || (seed, TerminalView::new(&format!("{} seed {seed}", experiment.name()), experiment.time_limit_ms()));
+        view.get_or_insert_with(new).1.row(row);
     };
     let finished = runtime.block_on(experiment.run(directory, stopped, &mut watch));
     runtime.shutdown_background();
-    Ok(finished?)
+    view.into_iter().for_each(|(_, view)| view.finish());
+    let finished = finished?;
+    write_report(directory)?;
+    Ok(finished)
 }
 
 async fn interrupted() {
@@ -111,12 +123,6 @@ async fn interrupted() {
     }
 }
 
-fn say(seed: u64, row: &Row) {
-    if let Row::Fault(fault) = row {
-        eprintln!("seed {seed} {:7.1} s  {}", fault.t_ms as f64 / 1000.0, fault.words);
-    }
-}
-
 /// Prints what came of it.
 pub fn conclude(finished: &Finished) -> ExitCode {
     let outcome = &finished.outcome;
@@ -125,7 +131,7 @@ pub fn conclude(finished: &Finished) -> ExitCode {
     for expectation in &outcome.expectations {
         println!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words);
     }
-    println!("records in {}", finished.directory.display());
+    println!("records in {0}, to look at in {0}/report.html", finished.directory.display());
     match (finished.interrupted, outcome.passed) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct PeerRow {
     /// Its id, 64 hexadecimal digits.
     pub peer: String,
-    /// Its name, used in all other tables.
+    /// Its name, used in all other tables; without spaces, because `faults.csv` joins names by them.
     pub name: String,
     /// The group of the scenario it belongs to.
     pub group: String,

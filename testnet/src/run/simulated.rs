@@ -332,7 +332,7 @@ fn world_config(plan: &Plan) -> Result<WorldConfig, RunError> {
     let first = plan.peers.first().ok_or_else(|| refuse("there is nobody".to_owned()))?;
     let config = &first.config;
     let sampling = config.membership.sampling().map_err(|error| refuse(error.to_string()))?;
-    let mut round = config.round.machine();
+    let mut round = config.round.machine(config.mixing.rule);
     round.min_interval = plan.scenario.pace.0;
     Ok(WorldConfig {
         training: training(config),

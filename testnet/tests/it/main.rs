@@ -1,15 +1,17 @@
-//! The replications at the speed of tests.
+//! The replications at the speed of tests, and the pages of runs in a browser.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use peerlearn_testnet::data::data_dir;
 use peerlearn_testnet::replications::{Report, Run, Scenario, find, folder};
 
+mod browser;
 mod byrdlab;
 mod epidemic;
 mod gossip;
 mod hospitals;
 mod robustness;
+mod sample;
 
 /// A replication with its section `fast`; nothing where there are no data.
 fn fast(name: &str) -> Option<Report> {
