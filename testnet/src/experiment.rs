@@ -16,6 +16,8 @@ use crate::record::{Expectation, Machine, Outcome, Row, RunInfo, RunOutcome, Run
 use crate::run::{Ending, RunError, TOLD, run_real, run_simulated};
 use crate::scenario::{Dealt, Document, Plan, Reached, ScenarioError, deal_rows, judge};
 
+/// Rows that may wait to be shown.
+const ROWS: usize = 1024;
 /// Most real peers in one experiment: beyond that one machine measures itself.
 const MOST_REAL: usize = 1000;
 
@@ -70,6 +72,11 @@ impl Experiment {
         self.plans.first().map(|(plan, _)| plan.scenario.time_limit.0.as_millis() as u64)
     }
 
+    /// Whether its seeds are run at the same time.
+    pub fn is_side_by_side(&self) -> bool {
+        self.driver == Driver::Sim
+    }
+
     /// The plans, one a seed, with the rows of their peers.
     pub fn plans(&self) -> &[(Plan, Dealt)] {
         &self.plans
@@ -87,8 +94,26 @@ impl Experiment {
         watch: &mut dyn FnMut(u64, &Row),
     ) -> Result<Finished, RunError> {
         let writer = RunWriter::create(directory, &self.info(), &self.document.resolved())?;
+        let (outcomes, interrupted) = match self.driver {
+            Driver::Sim => self.simulate(&writer, &stop, watch)?,
+            _ => self.run_in_turn(&writer, stop, watch).await?,
+        };
+        let outcome = self.judged(&outcomes);
+        if !interrupted {
+            // Without it, a run is one that was cut.
+            writer.finish(&outcome)?;
+        }
+        Ok(Finished { directory: directory.to_owned(), outcome, interrupted })
+    }
+
+    /// Real nodes: one seed after the other, because they share the machine.
+    async fn run_in_turn(
+        &self,
+        writer: &RunWriter,
+        stop: watch::Receiver<bool>,
+        watch: &mut dyn FnMut(u64, &Row),
+    ) -> Result<(Vec<Outcome>, bool), RunError> {
         let mut outcomes = Vec::new();
-        let mut interrupted = false;
         for (plan, dealt) in &self.plans {
             let mut seed = writer.seed(plan.seed)?;
             save_deal(&seed, dealt)?;
@@ -96,17 +121,44 @@ impl Experiment {
             let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
             seed.finish(&outcome)?;
             outcomes.push(outcome);
-            interrupted = ending == Ending::Interrupted;
-            if interrupted {
-                break;
+            if ending == Ending::Interrupted {
+                return Ok((outcomes, true));
             }
         }
-        let outcome = self.judged(&outcomes);
-        if !interrupted {
-            // Without it, a run is one that was cut.
-            writer.finish(&outcome)?;
-        }
-        Ok(Finished { directory: directory.to_owned(), outcome, interrupted })
+        Ok((outcomes, false))
+    }
+
+    /// Simulated peers: seeds side by side, on as many threads as there are.
+    fn simulate(
+        &self,
+        writer: &RunWriter,
+        stop: &watch::Receiver<bool>,
+        watch: &mut dyn FnMut(u64, &Row),
+    ) -> Result<(Vec<Outcome>, bool), RunError> {
+        let (rows, shown) = std::sync::mpsc::sync_channel::<(u64, Row)>(ROWS);
+        let simulate_one = move |(plan, dealt): &(Plan, Dealt)| -> Result<(Outcome, Ending), RunError> {
+            let mut seed = writer.seed(plan.seed)?;
+            save_deal(&seed, dealt)?;
+            // Nobody watches any more when the main thread has failed.
+            let mut show = |row: &Row| drop(rows.send((plan.seed, row.clone())));
+            let ending = run_simulated(plan, dealt, &mut seed, stop, &mut show)?;
+            let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            seed.finish(&outcome)?;
+            Ok((outcome, ending))
+        };
+        let results: Vec<Result<(Outcome, Ending), RunError>> = std::thread::scope(|scope| {
+            let working = scope.spawn(move || {
+                use rayon::prelude::*;
+                // Takes the sender with it, so that showing ends with the work.
+                let simulate_one = simulate_one;
+                self.plans.par_iter().map(simulate_one).collect()
+            });
+            shown.iter().for_each(|(seed, row)| watch(seed, &row));
+            working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let ended = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let interrupted = ended.iter().any(|(_, ending)| *ending == Ending::Interrupted);
+        Ok((ended.into_iter().map(|(outcome, _)| outcome).collect(), interrupted))
     }
 
     async fn run_seed(

@@ -14,6 +14,8 @@ mod plan;
 mod rows;
 mod schema;
 mod template;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod units;
 

@@ -95,6 +95,11 @@ pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Resu
         if quiet {
             return;
         }
+        // Simulated seeds go on side by side; the first of them stands for all.
+        let first = view.as_ref().map_or(seed, |(first, _)| *first);
+        if first != seed && experiment.is_side_by_side() {
+            return;
+        }
         if let Some((_, ended)) = view.take_if(|(shown, _)| *shown != seed) {
             ended.finish();
         }

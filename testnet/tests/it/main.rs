@@ -12,6 +12,7 @@ mod gossip;
 mod hospitals;
 mod robustness;
 mod sample;
+mod scenarios;
 
 /// A replication with its section `fast`; nothing where there are no data.
 fn fast(name: &str) -> Option<Report> {
