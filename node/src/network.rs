@@ -29,7 +29,7 @@ mod swarm;
 mod tests;
 mod transport;
 
-pub use api::NetworkHandle;
+pub use api::{Circumstances, NetworkHandle};
 pub use bulk::{BulkReader, BulkWriter};
 pub use config::NetworkConfig;
 pub use error::{NetworkError, RequestError};

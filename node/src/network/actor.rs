@@ -8,10 +8,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::api::Line;
+use super::api::{Circumstances, Line};
 use super::behaviour::bulk_protocol;
 use super::counting::Counters;
-use super::links::Links;
 use super::swarm::Driver;
 use super::{NetworkConfig, NetworkEvent, bulk};
 
@@ -28,7 +27,7 @@ pub(super) struct NetworkArgs {
     pub task: TaskId,
     pub events: mpsc::Sender<NetworkEvent>,
     pub counters: Counters,
-    pub links: Option<Links>,
+    pub circumstances: Circumstances,
     pub line: Line,
 }
 
@@ -55,9 +54,9 @@ impl Actor for NetworkActor {
         args: NetworkArgs,
     ) -> Result<NetworkState, ActorProcessingErr> {
         let (sender, receiver) = mpsc::channel(COMMANDS);
-        let (links, events) = (args.links.as_ref(), args.events.clone());
+        let (about, events) = (&args.circumstances, args.events.clone());
         let mut driver =
-            Driver::new(args.keypair, args.task, &args.config, &args.counters, links, events, sender.clone())?;
+            Driver::new(args.keypair, args.task, &args.config, &args.counters, about, events, sender.clone())?;
         driver.listening(args.config.listen.len()).await;
         let control = driver.control();
         let accepting = tokio::spawn(bulk::accept(control.clone(), bulk_protocol()?, args.events));

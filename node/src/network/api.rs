@@ -23,6 +23,16 @@ use crate::supervisor::Start;
 /// Where commands and streams of the running swarm go.
 pub(super) type Line = Arc<RwLock<Option<(mpsc::Sender<Command>, libp2p_stream::Control)>>>;
 
+/// What a network has beside its settings.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// Links that are bad on purpose.
+    pub links: Option<Links>,
+    /// Where it listened before. Where the settings leave the port open, the same port is tried first: others find a peer
+    /// that comes back where they last saw it.
+    pub before: Vec<String>,
+}
+
 /// The network, for other rooms. Cloning is cheap.
 #[derive(Clone)]
 pub struct NetworkHandle {
@@ -44,19 +54,19 @@ impl NetworkHandle {
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
     ) -> Result<(Self, Start), NetworkError> {
-        Self::with_links(config, keypair, task, events, None)
+        Self::in_circumstances(config, keypair, task, events, Circumstances::default())
     }
 
-    /// The same over links that are bad on purpose.
+    /// The same in circumstances of its own.
     ///
     /// # Errors
     /// The key pair is not ed25519.
-    pub fn with_links(
+    pub fn in_circumstances(
         config: NetworkConfig,
         keypair: Keypair,
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
-        links: Option<Links>,
+        circumstances: Circumstances,
     ) -> Result<(Self, Start), NetworkError> {
         let wrong_key = || NetworkError::Setup { part: "identity", reason: "the key is not ed25519".to_owned() };
         let local = keypair_peer(&keypair).ok_or_else(wrong_key)?;
@@ -64,7 +74,7 @@ impl NetworkHandle {
         let timeout = config.request_timeout;
         let handle =
             Self { local, line: Arc::clone(&line), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
-        let args = NetworkArgs { config, keypair, task, events, counters, links, line };
+        let args = NetworkArgs { config, keypair, task, events, counters, circumstances, line };
         let start: Start = Arc::new(move |supervisor| {
             let args = args.clone();
             Box::pin(async move {

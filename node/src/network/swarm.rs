@@ -18,12 +18,12 @@ use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::{Announcement, Request, Response, Wire};
 use tokio::sync::{mpsc, oneshot};
 
+use super::api::Circumstances;
 use super::behaviour::{Behaviour, BehaviourEvent, Kinship, kinship, topic};
 use super::counting::Counters;
 use super::event::{ReplyToken, VerdictToken};
 use super::gossip::{self, Allowances};
 use super::ids::{from_libp2p, to_libp2p};
-use super::links::Links;
 use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -72,16 +72,20 @@ impl Driver {
         task: TaskId,
         config: &NetworkConfig,
         counters: &Counters,
-        links: Option<&Links>,
+        circumstances: &Circumstances,
         events: mpsc::Sender<NetworkEvent>,
         commands: mpsc::Sender<Command>,
     ) -> Result<Self, NetworkError> {
-        let transport = transport::build(&keypair, counters, links)?;
+        let transport = transport::build(&keypair, counters, circumstances.links.as_ref())?;
         let behaviour = Behaviour::new(&keypair, task, config)?;
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
-        let listeners = config.listen.iter().map(|text| listen(&mut swarm, text)).collect::<Result<_, _>>()?;
+        let again = |text: &String| {
+            let same = listen_again(&mut swarm, text, &circumstances.before);
+            same.map_or_else(|| listen(&mut swarm, text), Ok)
+        };
+        let listeners = config.listen.iter().map(again).collect::<Result<_, _>>()?;
         Ok(Self {
             swarm,
             listen: config.listen.clone(),
@@ -411,6 +415,31 @@ impl Driver {
             let _ = reply.send(answer);
         }
     }
+}
+
+/// Listens on the port it had before, where the settings leave it open and nobody has taken it.
+fn listen_again(swarm: &mut Swarm<Behaviour>, text: &str, before: &[String]) -> Option<ListenerId> {
+    let open: Multiaddr = text.parse().ok()?;
+    let with_port = |port: u16| {
+        let set = |part: Protocol<'_>| match part {
+            Protocol::Tcp(0) => Protocol::Tcp(port).acquire(),
+            Protocol::Udp(0) => Protocol::Udp(port).acquire(),
+            part => part.acquire(),
+        };
+        open.iter().map(set).collect::<Multiaddr>()
+    };
+    let port_of = |address: &Multiaddr| {
+        let ports = address.iter().filter_map(|part| match part {
+            Protocol::Tcp(port) => Some((true, port)),
+            Protocol::Udp(port) => Some((false, port)),
+            _ => None,
+        });
+        ports.last()
+    };
+    let (is_tcp, port) = port_of(&open)?;
+    let mut ports = before.iter().filter_map(|address| port_of(&address.parse().ok()?));
+    let (_, port) = ports.find(|(tcp, _)| *tcp == is_tcp).filter(|_| port == 0)?;
+    swarm.listen_on(with_port(port)).ok()
 }
 
 fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, NetworkError> {

@@ -22,7 +22,7 @@ use crate::exchange::ExchangeHandle;
 use crate::learner::{LearnError, LearnerData, LearnerFactory, LearnerHandle, Snapshot, build, initial_weights};
 use crate::membership::{MembershipHandle, SamplingError};
 use crate::network::links::Links;
-use crate::network::{NetworkError, NetworkHandle, keypair_peer};
+use crate::network::{Circumstances, NetworkError, NetworkHandle, keypair_peer};
 use crate::registry::{BookEntry, Checkpoint, Home, RegistryError, RegistryHandle};
 use crate::round::{Rooms, RoundHandle, RoundSettings, RoundStart};
 use crate::supervisor::{RestartPolicy, Start, Supervisor};
@@ -181,8 +181,10 @@ impl Assembly {
         let (network_events, inbox) = mpsc::channel(NETWORK_EVENTS);
         let task_id = self.task.id();
         let (settings, keypair) = (self.config.network.clone(), self.keypair.clone());
+        let before = self.home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
+        let circumstances = Circumstances { links: self.links.clone(), before };
         let (network, network_room) =
-            NetworkHandle::with_links(settings, keypair, task_id, network_events, self.links.clone())?;
+            NetworkHandle::in_circumstances(settings, keypair, task_id, network_events, circumstances)?;
         let events = EventBus::new(network.local(), clock.clone());
         let problems = housekeeping::Problems::default();
         let collecting = tokio::spawn(problems.clone().collect(events.subscribe()));
@@ -250,6 +252,9 @@ impl Assembly {
         let mut tasks = vec![collecting, watching];
         if let Some(registry) = &registry {
             tasks.push(tokio::spawn(housekeeping::keep_book(membership.clone(), registry.clone(), book)));
+        }
+        if let Some(home) = &self.home {
+            tasks.push(tokio::spawn(housekeeping::keep_addresses(network.clone(), Arc::clone(home))));
         }
         let supervisor = match Supervisor::spawn(rooms, RestartPolicy::default(), clock.clone(), events.clone()).await {
             Ok(supervisor) => supervisor,

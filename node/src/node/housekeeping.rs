@@ -10,7 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::data::Loaded;
 use crate::event::{EventBus, NodeEvent, Stamped};
 use crate::membership::MembershipHandle;
-use crate::registry::{BookEntry, RegistryHandle};
+use crate::network::NetworkHandle;
+use crate::registry::{BookEntry, Home, RegistryHandle};
 
 /// How often the address book is looked at; it is written when peers in it changed.
 const EVERY: Duration = Duration::from_millis(500);
@@ -72,6 +73,22 @@ pub(super) async fn keep_book(membership: MembershipHandle, registry: RegistryHa
         if entries != written && !entries.is_empty() {
             registry.save_book(entries.clone());
             written = entries;
+        }
+    }
+}
+
+/// Keeps on disk where this node listens, for ever.
+pub(super) async fn keep_addresses(network: NetworkHandle, home: Arc<Home>) {
+    let mut written = home.addresses_before();
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let addresses = network.addresses().await;
+        if addresses != written && !addresses.is_empty() {
+            let (home, remembered) = (Arc::clone(&home), addresses.clone());
+            // A disk that takes nothing only means other ports next time.
+            let _ = tokio::task::spawn_blocking(move || home.remember_addresses(&remembered)).await;
+            written = addresses;
         }
     }
 }

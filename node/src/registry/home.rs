@@ -8,6 +8,9 @@ use libp2p::identity::Keypair;
 
 use super::RegistryError;
 
+/// Addresses of the own node that are remembered.
+const MAX_ADDRESSES: usize = 32;
+
 /// A node's directory, locked against other nodes while this lives.
 #[derive(Debug)]
 pub struct Home {
@@ -68,6 +71,20 @@ impl Home {
         let ed25519 = keypair.clone().try_into_ed25519().map_err(damaged)?;
         write_whole(&path, ed25519.secret().as_ref(), true)?;
         Ok(keypair)
+    }
+
+    /// Where the node listened when it last ran; nothing where that is not known.
+    pub fn addresses_before(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.file("addresses")).unwrap_or_default();
+        text.lines().take(MAX_ADDRESSES).map(str::to_owned).collect()
+    }
+
+    /// Remembers where the node listens.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn remember_addresses(&self, addresses: &[String]) -> Result<(), RegistryError> {
+        write_whole(&self.file("addresses"), addresses.join("\n").as_bytes(), false)
     }
 
     /// Counts this start: 1 at the first.

@@ -264,11 +264,11 @@ impl<'a, F: Fleet> Run<'a, F> {
                     self.start(peer).await?;
                 }
                 Act::Crash(peer) => {
-                    self.peers[peer].up = false;
+                    self.is_gone(peer);
                     self.fleet.kill(peer).await?;
                 }
                 Act::Leave(peer) => {
-                    self.peers[peer].up = false;
+                    self.is_gone(peer);
                     self.fleet.order(peer, Order::Leave).await;
                 }
                 Act::Wipe(peer) => self.wipe(peer)?,
@@ -294,6 +294,14 @@ impl<'a, F: Fleet> Run<'a, F> {
         }
         let names = step.peers.iter().map(|&peer| self.plan.peers[peer].name.clone()).collect();
         self.write(Row::Fault(FaultRow { t_ms: self.now_ms(), kind: step.kind.to_owned(), names, words }))
+    }
+
+    fn is_gone(&mut self, peer: usize) {
+        let standing = &mut self.peers[peer];
+        standing.up = false;
+        standing.sketch = None;
+        // Nobody is to be sent to a place where it is no more.
+        standing.addresses.clear();
     }
 
     /// Who comes back with an empty disk is somebody else to the others.
