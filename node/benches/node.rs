@@ -104,7 +104,7 @@ async fn half(bare: Option<Arc<Vec<u8>>>) -> Half {
     let (network, network_room) =
         NetworkHandle::new(config, Keypair::generate_ed25519(), TASK, sender).unwrap_or_else(|error| panic!("{error}"));
     let settings = ExchangeSettings::default();
-    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, None, network.clone());
+    let (exchange, exchange_room) = ExchangeHandle::new(TASK, layout(), &settings, 4, None, None, network.clone());
     let bus = EventBus::new(network.local(), Clock::start());
     let rooms = vec![("network", network_room), ("exchange", exchange_room)];
     let supervisor = Supervisor::spawn(rooms, RestartPolicy::default(), Clock::start(), bus)

@@ -86,7 +86,6 @@ impl RoundSettings {
             min_interval: self.min_interval,
             join_wait: self.join_wait,
             rounds: self.rounds,
-            ..RoundConfig::default()
         }
     }
 }

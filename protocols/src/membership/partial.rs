@@ -159,6 +159,7 @@ impl Membership {
         let descriptors = std::iter::once(own).chain(answer).filter_map(|told| self.describe(told)).collect();
         outputs.push(Output::Answer(Response::Shuffled { descriptors }));
         self.follow_view(now, &told, outputs);
+        self.learn_addresses(from, &told);
     }
 
     /// Takes in the answer to the own shuffle.

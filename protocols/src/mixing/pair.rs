@@ -5,7 +5,7 @@
 //! not that both hold the same values, but that what one adds the other takes away: each adds half of the difference of
 //! the *same two published models*, x_i += (y_j - y_i) / 2 and x_j += (y_i - y_j) / 2, where y is a model as the wire
 //! carries it. That holds for any codec and any delay, as long as both halves are carried out; [`add_half`] is one half.
-//! [`crate::exchange::pairing`] is the conversation by which two peers come to carry them out.
+//! The pairing of the exchange is the conversation by which two peers come to carry them out.
 
 use super::{Mixing, Plan, Refused, Scene};
 use crate::wire::blob::Blob;
