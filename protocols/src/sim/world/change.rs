@@ -84,8 +84,7 @@ impl World<'_> {
         act(peer, &self.env);
         let number = index / shard::PEERS;
         std::mem::swap(&mut self.shards[number].outbox, &mut peer.outbox);
-        let (first, last) = (number * shard::PEERS, ((number + 1) * shard::PEERS).min(self.peers.len()));
-        self.shards[number].look(&self.peers[first..last]);
+        self.shards[number].look_again(index % shard::PEERS, &self.peers[index]);
         self.hand_over();
     }
 }

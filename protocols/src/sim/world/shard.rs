@@ -19,6 +19,10 @@ const NEVER: Time = Time(u64::MAX);
 pub(super) struct Shard {
     /// When something happens to one of its peers next.
     pub next: Time,
+    /// When each of its peers does something by itself next; here, so that looking for it touches no peer.
+    alarms: Vec<Time>,
+    /// The earliest letter.
+    earliest: Time,
     /// Letters to its peers, in no order.
     mail: Vec<Letter>,
     due: Vec<Letter>,
@@ -28,20 +32,25 @@ pub(super) struct Shard {
 
 impl Shard {
     pub fn new(peers: &[Peer]) -> Self {
-        let mut shard = Self { next: NEVER, mail: Vec::new(), due: Vec::new(), outbox: Vec::new() };
-        shard.look(peers);
-        shard
+        let alarms: Vec<Time> = peers.iter().map(Peer::next_alarm).collect();
+        let next = alarms.iter().copied().min().unwrap_or(NEVER);
+        Self { next, alarms, earliest: NEVER, mail: Vec::new(), due: Vec::new(), outbox: Vec::new() }
     }
 
     pub fn deliver(&mut self, letter: Letter) {
+        self.earliest = self.earliest.min(letter.at);
         self.next = self.next.min(letter.at);
         self.mail.push(letter);
     }
 
-    /// Finds anew when something happens next.
-    pub fn look(&mut self, peers: &[Peer]) {
-        let letters = self.mail.iter().map(|letter| letter.at);
-        self.next = letters.chain(peers.iter().map(Peer::next_alarm)).min().unwrap_or(NEVER);
+    /// Learns that the alarms of a peer, the `within`-th here, may have changed.
+    pub fn look_again(&mut self, within: usize, peer: &Peer) {
+        self.alarms[within] = peer.next_alarm();
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.alarms.iter().copied().min().unwrap_or(NEVER).min(self.earliest);
     }
 
     /// Everything due before `horizon`.
@@ -49,13 +58,15 @@ impl Shard {
         if self.next >= horizon {
             return;
         }
-        self.due.extend(self.mail.extract_if(.., |letter| letter.at < horizon));
-        self.due.sort_unstable_by_key(Letter::key);
+        if self.earliest < horizon {
+            self.due.extend(self.mail.extract_if(.., |letter| letter.at < horizon));
+            self.due.sort_unstable_by_key(Letter::key);
+            self.earliest = self.mail.iter().map(|letter| letter.at).min().unwrap_or(NEVER);
+        }
+        let first = peers.first().map_or(0, |peer| peer.index);
         let mut due = self.due.drain(..).peekable();
-        for peer in peers.iter_mut() {
-            let index = peer.index;
-            let is_first = due.peek().is_some_and(|letter| letter.to == index);
-            if !is_first && peer.next_alarm() >= horizon {
+        for (index, (peer, alarm)) in (first..).zip(peers.iter_mut().zip(&mut self.alarms)) {
+            if *alarm >= horizon && due.peek().is_none_or(|letter| letter.to != index) {
                 continue;
             }
             std::mem::swap(&mut self.outbox, &mut peer.outbox);
@@ -65,8 +76,9 @@ impl Shard {
             }
             peer.run_alarms(env, horizon, (horizon, 0));
             std::mem::swap(&mut self.outbox, &mut peer.outbox);
+            *alarm = peer.next_alarm();
         }
         drop(due);
-        self.look(peers);
+        self.find_next();
     }
 }
