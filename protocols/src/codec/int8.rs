@@ -63,10 +63,10 @@ pub(super) fn scale(values: &[f32]) -> f32 {
 pub(super) fn quantize(values: &[f32], scale: f32, dither: Option<&mut ChaCha8Rng>, out: &mut Vec<u8>) {
     // Without this a tensor of zeros would divide by zero; its bytes are zero either way.
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    // Adding and taking away 1.5 * 2^23 rounds to the nearest integer, without a call a value.
+    // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the lowest bits, without a call a value.
     const ROUND: f32 = 12_582_912.0;
     match dither {
-        None => out.extend(values.iter().map(|x| ((x * inverse).clamp(-127.0, 127.0) + ROUND - ROUND) as i8 as u8)),
+        None => out.extend(values.iter().map(|x| ((x * inverse).clamp(-127.0, 127.0) + ROUND).to_bits() as u8)),
         Some(rng) => out.extend(values.iter().map(|x| {
             let dithered = (x * inverse).clamp(-127.0, 127.0) + rng.random::<f32>();
             dithered.floor().clamp(-127.0, 127.0) as i8 as u8

@@ -254,23 +254,43 @@ impl Pull {
     /// stranger decides it.
     pub fn chunk(&mut self, bytes: &[u8]) -> Step {
         let State::Streaming { offer, manifest } = &self.state else { return Step::Failed(PullError::Unexpected) };
-        let (chunk, offer) = (self.next, *offer);
         // A list of hashes fits its root whatever the lengths of its chunks are, so the length is checked too, and first.
-        let fits = bytes.len() == manifest.chunk_bytes(chunk);
-        if !fits || manifest.hashes().get(chunk as usize) != Some(&Hash::of(bytes)) {
-            self.state = State::Over;
-            return Step::Failed(PullError::WrongHash { chunk });
+        let fits = bytes.len() == manifest.chunk_bytes(self.next);
+        if !fits || manifest.hashes().get(self.next as usize) != Some(&Hash::of(bytes)) {
+            return self.wrong_chunk();
         }
         if self.blob.is_empty() {
             self.blob.reserve_exact(offer.bytes as usize);
         }
         self.blob.extend_from_slice(bytes);
+        self.took_chunk()
+    }
+
+    /// Takes the next chunk of this many bytes from a caller who keeps the bytes itself and knows that they are those of
+    /// the offer, because offer and bytes come from one place in its own memory: the simulator. [`Pulled::blob`] stays
+    /// empty then.
+    pub fn chunk_kept_elsewhere(&mut self, bytes: usize) -> Step {
+        match &self.state {
+            State::Streaming { manifest, .. } if bytes == manifest.chunk_bytes(self.next) => self.took_chunk(),
+            State::Streaming { .. } => self.wrong_chunk(),
+            _ => Step::Failed(PullError::Unexpected),
+        }
+    }
+
+    fn took_chunk(&mut self) -> Step {
+        let State::Streaming { offer, manifest } = &self.state else { return Step::Failed(PullError::Unexpected) };
+        let offer = *offer;
         self.next += 1;
         if self.next as usize == manifest.hashes().len() {
             self.state = State::Over;
             return Step::Done(Box::new(Pulled { offer, grant: self.grant, blob: std::mem::take(&mut self.blob) }));
         }
         Step::Read(manifest.chunk_bytes(self.next))
+    }
+
+    fn wrong_chunk(&mut self) -> Step {
+        self.state = State::Over;
+        Step::Failed(PullError::WrongHash { chunk: self.next })
     }
 
     /// The stream ended early; the step is to open another one from the first missing chunk, or to give up.

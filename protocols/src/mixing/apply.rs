@@ -128,7 +128,8 @@ fn weighted_mean(own: &mut [f32], mixed: &[(f32, Candidate<'_>)]) {
     let rest = (1.0 - mixed.iter().map(|(weight, _)| weight).sum::<f32>()).max(0.0);
     let partial = mixed.iter().any(|(_, candidate)| candidate.model.codec().is_partial());
     for_parts(own, |part, own| {
-        let mut scratch = [0.0f32; BLOCK];
+        // Small models are many in a simulator: 16 KiB of zeros for each would push others out of the cache.
+        let mut scratch = vec![0.0f32; own.len().min(BLOCK)];
         for (block, values) in own.chunks_mut(BLOCK).enumerate() {
             let start = part * PART + block * BLOCK;
             match partial {

@@ -26,11 +26,11 @@ mod peer;
 mod pulling;
 mod record;
 mod serving;
+mod shard;
 mod start;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -48,26 +48,21 @@ use crate::params::ParamsError;
 use crate::time::Time;
 use connections::Watch;
 use environment::Environment;
-use event::Envelope;
 use peer::Peer;
+use shard::Shard;
 
 /// A network of simulated peers.
 pub struct World<'a> {
     env: Environment<'a>,
     peers: Vec<Peer>,
-    /// When each peer has something to do next; beside the peers, so that looking for the earliest touches little memory.
-    next: Vec<Time>,
-    /// What each peer has sent in this window, for the same reason beside it.
-    outboxes: Vec<Outbox>,
+    /// One for so many peers each.
+    shards: Vec<Shard>,
     watch: Watch,
     /// Hash over what was done to the world.
     changes: Digest,
     now: Time,
     windows: u64,
 }
-
-/// Messages and to whom.
-type Outbox = Vec<(u32, Envelope)>;
 
 impl<'a> World<'a> {
     /// A world at time zero. Peers start one after the other within [`WorldConfig::start_within`].
@@ -88,10 +83,9 @@ impl<'a> World<'a> {
             Peer::new(&env, index as u32, start, Arc::clone(&initial))
         };
         let peers: Vec<Peer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
-        let next = peers.iter().map(Peer::next_at).collect();
-        let outboxes = peers.iter().map(|_| Outbox::new()).collect();
+        let shards = peers.chunks(shard::PEERS).map(Shard::new).collect();
         let watch = Watch::new(&env.config);
-        Ok(Self { env, peers, next, outboxes, watch, changes: Digest::default(), now: Time::ZERO, windows: 0 })
+        Ok(Self { env, peers, shards, watch, changes: Digest::default(), now: Time::ZERO, windows: 0 })
     }
 
     /// Lets everything happen that is due before `end`.
@@ -104,7 +98,7 @@ impl<'a> World<'a> {
     fn run_windows(&mut self, end: Time) {
         let lookahead = self.env.lookahead();
         loop {
-            let first = self.next.iter().copied().min().unwrap_or(end);
+            let first = self.shards.iter().map(|shard| shard.next).min().unwrap_or(end);
             if self.watch.next <= first && self.watch.next < end {
                 self.look_at_connections();
                 continue;
@@ -120,25 +114,19 @@ impl<'a> World<'a> {
 
     fn run_window(&mut self, horizon: Time) {
         let env = &self.env;
-        let beside = self.next.par_iter_mut().zip(&mut self.outboxes);
-        self.peers.par_iter_mut().with_min_len(64).zip(beside).for_each(|(peer, (next, outbox))| {
-            if *next < horizon {
-                peer.run(env, horizon);
-                *next = peer.next_at();
-                std::mem::swap(outbox, &mut peer.outbox);
-            }
-        });
-        self.hand_over(0..self.peers.len());
+        let peers = self.peers.par_chunks_mut(shard::PEERS);
+        peers.zip(&mut self.shards).for_each(|(peers, shard)| shard.run(env, peers, horizon));
+        self.hand_over();
     }
 
-    /// Delivers what these peers have sent.
-    fn hand_over(&mut self, from: Range<usize>) {
-        for outbox in self.outboxes[from].iter_mut().filter(|outbox| !outbox.is_empty()) {
-            for (to, envelope) in outbox.drain(..) {
-                let to = to as usize;
-                self.next[to] = self.next[to].min(envelope.at);
-                self.peers[to].deliver(envelope);
+    /// Delivers what was sent.
+    fn hand_over(&mut self) {
+        for from in 0..self.shards.len() {
+            let mut outbox = std::mem::take(&mut self.shards[from].outbox);
+            for letter in outbox.drain(..) {
+                self.shards[letter.to as usize / shard::PEERS].deliver(letter);
             }
+            self.shards[from].outbox = outbox;
         }
     }
 

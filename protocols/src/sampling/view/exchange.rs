@@ -62,11 +62,12 @@ impl View {
 
     /// Takes in a new peer if the bounds allow, in place of the last of `replaceable` still here if there is no room.
     pub(super) fn admit(&mut self, told: Descriptor, introducer: PeerId, replaceable: &mut Vec<PeerId>) -> bool {
-        let introduced = self.entries.iter().filter(|entry| entry.introducer == introducer).count();
-        let refused = told.peer == self.own
-            || self.entries.iter().any(|entry| entry.peer == told.peer)
-            || introduced >= self.config.per_introducer
-            || !self.prefix_has_room(told.prefix);
+        let (mut is_here, mut introduced) = (told.peer == self.own, 0);
+        for entry in &self.entries {
+            is_here |= entry.peer == told.peer;
+            introduced += usize::from(entry.introducer == introducer);
+        }
+        let refused = is_here || introduced >= self.config.per_introducer || !self.prefix_has_room(told.prefix);
         if refused || (self.entries.len() >= self.config.capacity && !self.make_room(replaceable)) {
             return false;
         }
@@ -86,8 +87,8 @@ impl View {
     }
 
     pub(super) fn prefix_has_room(&self, prefix: Prefix) -> bool {
-        let same = self.entries.iter().filter(|entry| entry.prefix == prefix).count();
-        !prefix.is_public() || same < self.config.per_prefix
+        let same = || self.entries.iter().filter(|entry| entry.prefix == prefix).count();
+        !prefix.is_public() || same() < self.config.per_prefix
     }
 
     pub(super) fn entry_mut(&mut self, peer: PeerId) -> Option<&mut Entry> {

@@ -3,9 +3,9 @@
 use rand::RngExt;
 
 use super::config::Link;
-use super::event::{Cause, Envelope, Timer};
+use super::event::{Alarm, Cause, Timer};
 use super::peer::Peer;
-use super::{Environment, World};
+use super::{Environment, World, shard};
 use crate::codec::Encoder;
 use crate::exchange::{ExchangeConfig, Shelf};
 use crate::mixing::StaleFilter;
@@ -42,7 +42,7 @@ pub enum Change {
 #[derive(Debug)]
 pub(super) struct Frozen {
     since: Time,
-    held: Vec<Envelope>,
+    held: Vec<Alarm>,
 }
 
 impl World<'_> {
@@ -82,9 +82,10 @@ impl World<'_> {
         let peer = &mut self.peers[index];
         peer.now = peer.now.max(self.now);
         act(peer, &self.env);
-        self.next[index] = peer.next_at();
-        std::mem::swap(&mut self.outboxes[index], &mut peer.outbox);
-        self.hand_over(index..index + 1);
+        let number = index / shard::PEERS;
+        std::mem::swap(&mut self.shards[number].outbox, &mut peer.outbox);
+        self.shards[number].look_again(index % shard::PEERS, &self.peers[index]);
+        self.hand_over();
     }
 }
 
@@ -153,20 +154,18 @@ impl Peer {
         let Some(frozen) = self.frozen.take() else { return };
         self.progressed = self.now;
         let asleep = self.now.since(frozen.since);
-        let mut due = self.queue.drain().collect::<Vec<_>>();
+        let mut due = self.alarms.drain().collect::<Vec<_>>();
         due.extend(frozen.held);
-        for mut envelope in due {
-            let trains = matches!(envelope.cause, Cause::Local { timer: Timer::Trained, .. });
-            envelope.at = if trains { envelope.at + asleep } else { envelope.at.max(self.now) };
-            self.queue.push(envelope);
+        for mut alarm in due {
+            let trains = matches!(alarm.cause, Cause::Local { timer: Timer::Trained, .. });
+            alarm.at = if trains { alarm.at + asleep } else { alarm.at.max(self.now) };
+            self.alarms.push(alarm);
         }
     }
 
-    /// Keeps what a frozen peer would do, and loses what it would hear.
-    pub(super) fn hold_back(&mut self, envelope: Envelope) {
-        if let (Some(frozen), false) = (&mut self.frozen, matches!(envelope.cause, Cause::Message { .. })) {
-            frozen.held.push(envelope);
-        }
+    /// Keeps what a frozen peer would do.
+    pub(super) fn hold_back(&mut self, alarm: Alarm) {
+        self.frozen.iter_mut().for_each(|frozen| frozen.held.push(alarm));
     }
 }
 

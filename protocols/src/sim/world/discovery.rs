@@ -201,10 +201,8 @@ impl Peer {
             (Message::Accepted { own }, Finder::Gossip { .. }) => self.connect(env, from, own),
             (Message::HungUp, Finder::Gossip { .. }) => self.lose_connection(env, from),
             // Whoever has no connection is not in the mesh.
-            (Message::Announced { author, announcement }, Finder::Gossip { connected, .. })
-                if !connected.is_empty() =>
-            {
-                let announcement = (*announcement).clone();
+            (Message::Announced(announcement), Finder::Gossip { connected, .. }) if !connected.is_empty() => {
+                let (author, announcement) = (peer_id(from), (*announcement).clone());
                 // Whom the mesh would have passed it on by is not simulated.
                 self.tell_membership(env, Input::Announced { author, announcement, via: None });
             }
@@ -326,15 +324,13 @@ impl Peer {
         }
         let hops = f64::from(env.peers.max(2)).log(6.0).ceil().max(1.0) as u32;
         let own = self.index;
-        let bytes = Message::Announced { author: peer_id(own), announcement: Arc::clone(&announcement) }.bytes();
-        self.stats.bytes_out += bytes;
+        self.stats.bytes_out += Message::Announced(Arc::clone(&announcement)).bytes();
         for peer in (0..env.peers).filter(|&peer| peer != own) {
             let lost = self.is_lost(env, peer);
             let delay = self.delay(env, peer) * hops;
             // Others pass it on, so that a way that is blocked does not matter.
             if !lost && env.same_piece(own, peer, self.now) {
-                let message = Message::Announced { author: peer_id(own), announcement: Arc::clone(&announcement) };
-                self.send_at(peer, self.now + delay, message);
+                self.send_at(peer, self.now + delay, Message::Announced(Arc::clone(&announcement)));
             }
         }
     }

@@ -4,37 +4,42 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::id::PeerId;
+use crate::codec::Codec;
 use crate::sampling::view::Descriptor;
 use crate::time::Time;
 use crate::wire::{Announcement, BulkRequest, Request, Response};
 
-/// What one peer sends another.
-#[derive(Debug, Clone)]
+/// What one peer sends another. Small, as most of a simulation is moving these; what is large is behind a pointer.
+#[derive(Debug)]
 pub(super) enum Message {
-    Ask {
-        pull: u64,
+    /// The question for the newest model, by far the most frequent.
+    Newest {
+        pull: u32,
         /// The address it goes to, where peers have addresses.
         door: Option<u32>,
-        request: Request,
+        codec: Codec,
+    },
+    /// Any other question.
+    Ask {
+        pull: u32,
+        door: Option<u32>,
+        request: Box<Request>,
     },
     Answer {
-        pull: u64,
+        pull: u32,
         response: Box<Response>,
     },
     Stream {
-        pull: u64,
-        request: BulkRequest,
+        pull: u32,
+        request: Box<BulkRequest>,
     },
     /// All chunks of a stream; `None` when the model is gone or the stream was cut.
     Chunks {
-        pull: u64,
-        chunks: Option<(Arc<Vec<u8>>, Range<usize>)>,
+        pull: u32,
+        chunks: Option<Box<Chunks>>,
     },
-    Announced {
-        author: PeerId,
-        announcement: Arc<Announcement>,
-    },
+    /// What the sender says of itself.
+    Announced(Arc<Announcement>),
     /// To one address of a peer, with the own one.
     Dial {
         door: u32,
@@ -49,37 +54,54 @@ pub(super) enum Message {
     Shuffled(Vec<Descriptor>),
 }
 
+/// The content of a stream.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    pub model: Arc<Vec<u8>>,
+    pub range: Range<usize>,
+    /// Whether the offer was made from these very bytes, so that hashing them again would find what it found.
+    pub is_as_offered: bool,
+}
+
 impl Message {
     /// Bytes as the wire would have them: an entry of a view is an id, a prefix and an age. What brings a connection up or
     /// down is not counted.
     pub fn bytes(&self) -> u64 {
         match self {
-            Message::Ask { .. } => 64,
+            Message::Newest { .. } | Message::Ask { .. } => 64,
             Message::Answer { .. } => 256,
-            Message::Chunks { chunks, .. } => chunks.as_ref().map_or(0, |(_, range)| range.len() as u64),
-            Message::Announced { .. } => 400,
+            Message::Chunks { chunks, .. } => chunks.as_ref().map_or(0, |chunks| chunks.range.len() as u64),
+            Message::Announced(_) => 400,
             Message::Shuffle(entries) | Message::Shuffled(entries) => 8 + 40 * entries.len() as u64,
             Message::Stream { .. } | Message::Dial { .. } | Message::Accepted { .. } | Message::HungUp => 0,
         }
     }
 }
 
-/// Something that happens to a peer.
-#[derive(Debug, Clone)]
+/// A message on its way.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub at: Time,
+    pub number: u64,
+    pub from: u32,
+    pub to: u32,
+    pub message: Message,
+}
+
+impl Letter {
+    /// Order of happening, of one receiver after the other.
+    pub fn key(&self) -> (u32, Time, u32, u64) {
+        (self.to, self.at, self.from, self.number)
+    }
+}
+
+/// Something that a peer does by itself.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Cause {
-    Message {
-        from: u32,
-        message: Message,
-    },
-    /// Timers of this peer; those of an earlier life are void.
-    Local {
-        life: u32,
-        timer: Timer,
-    },
+    /// A timer; those of an earlier life are void.
+    Local { life: u32, timer: Timer },
     /// It comes, or goes.
-    Change {
-        there: bool,
-    },
+    Change { there: bool },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,42 +109,36 @@ pub(super) enum Timer {
     Round,
     Discovery,
     Trained,
-    PullTimeout(u64),
+    PullTimeout(u32),
     DialTimeout(u32),
 }
 
-/// Something that happens at a time. Order: time, then who caused it, then the causer's own count.
-#[derive(Debug, Clone)]
-pub(super) struct Envelope {
+/// Something that a peer does at a time. What happens to one peer is ordered by time, then by who caused it, then by the
+/// causer's own count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alarm {
     pub at: Time,
-    pub from: u32,
     pub number: u64,
     pub cause: Cause,
 }
 
-impl Envelope {
-    fn key(&self) -> (Time, u32, u64) {
-        (self.at, self.from, self.number)
-    }
-}
-
-impl PartialEq for Envelope {
+impl PartialEq for Alarm {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        (self.at, self.number) == (other.at, other.number)
     }
 }
 
-impl Eq for Envelope {}
+impl Eq for Alarm {}
 
-impl PartialOrd for Envelope {
+impl PartialOrd for Alarm {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Envelope {
+impl Ord for Alarm {
     /// The earliest is the greatest, as the standard heap gives the greatest first.
     fn cmp(&self, other: &Self) -> Ordering {
-        other.key().cmp(&self.key())
+        (other.at, other.number).cmp(&(self.at, self.number))
     }
 }

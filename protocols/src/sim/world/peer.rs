@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::attacker::Seen;
 use super::change::Frozen;
 use super::discovery::{Finder, TASK};
-use super::event::{Cause, Envelope, Message, Timer};
+use super::event::{Alarm, Cause, Letter, Message, Timer};
 use super::lie::Lie;
 use super::pulling::{Active, Arrived};
 use super::record::Happening;
@@ -26,6 +26,7 @@ use crate::score::ScoreBoard;
 use crate::sim::attack::Attack;
 use crate::sim::{Digest, SimLearner, Training};
 use crate::time::Time;
+use crate::wire::Request;
 
 /// What a peer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,12 +63,14 @@ pub(super) struct Peer {
     pub index: u32,
     pub now: Time,
     pub rng: ChaCha8Rng,
-    pub queue: BinaryHeap<Envelope>,
-    pub outbox: Vec<(u32, Envelope)>,
+    pub alarms: BinaryHeap<Alarm>,
+    pub outbox: Vec<Letter>,
     sent: u64,
     life: u32,
     pub round: Round,
     pub round_wake: Time,
+    /// Empty; kept for its memory.
+    round_outputs: Vec<Output>,
     pub discovery: Finder,
     pub discovery_wake: Time,
     pub shelf: Shelf,
@@ -78,7 +81,7 @@ pub(super) struct Peer {
     pub stale_seen: usize,
     /// Few, so a list is found through faster than a tree.
     pub pulls: Vec<Active>,
-    pub next_pull: u64,
+    pub next_pull: u32,
     pub arrived: Vec<Arrived>,
     /// Weights that the graph gives the links to those drawn.
     pub links: BTreeMap<PeerId, f32>,
@@ -123,12 +126,13 @@ impl Peer {
         let mut peer = Self {
             index,
             now: Time::ZERO,
-            queue: BinaryHeap::new(),
+            alarms: BinaryHeap::new(),
             outbox: Vec::new(),
             sent: 0,
             life: 0,
             round: Round::new(config.round.clone(), 0),
             round_wake: Time::ZERO,
+            round_outputs: Vec::new(),
             discovery: Finder::new(env, index, 0, &mut rng),
             discovery_wake: Time::ZERO,
             shelf: Shelf::new(TASK, ExchangeConfig::default().kept),
@@ -166,29 +170,40 @@ impl Peer {
         Ok(peer)
     }
 
-    pub fn next_at(&self) -> Time {
-        self.queue.peek().map_or(Time(u64::MAX), |envelope| envelope.at)
+    /// When it does something by itself next.
+    pub fn next_alarm(&self) -> Time {
+        self.alarms.peek().map_or(Time(u64::MAX), |alarm| alarm.at)
     }
 
-    pub fn deliver(&mut self, envelope: Envelope) {
-        self.queue.push(envelope);
-    }
-
-    /// Everything due before `horizon`.
-    pub fn run(&mut self, env: &Environment<'_>, horizon: Time) {
-        while self.next_at() < horizon {
-            let Some(envelope) = self.queue.pop() else { return };
-            self.now = self.now.max(envelope.at);
-            self.digest.push(envelope.at.0);
-            self.digest.push(u64::from(envelope.from) << 32 ^ envelope.number);
-            match envelope.cause {
-                _ if self.frozen.is_some() => self.hold_back(envelope),
+    /// What it does by itself before `horizon` and before a letter of that time and sender.
+    pub fn run_alarms(&mut self, env: &Environment<'_>, horizon: Time, letter: (Time, u32)) {
+        while let Some(&alarm) = self.alarms.peek().filter(|alarm| alarm.at < horizon) {
+            if (alarm.at, self.index) > letter {
+                return;
+            }
+            self.alarms.pop();
+            self.happens(alarm.at, self.index, alarm.number);
+            match alarm.cause {
+                _ if self.frozen.is_some() => self.hold_back(alarm),
                 Cause::Change { there } => self.on_change(env, there),
                 Cause::Local { life, timer } if life == self.life => self.on_timer(env, timer),
-                Cause::Message { from, message } if self.stats.there => self.on_message(env, from, message),
-                _ => {}
+                Cause::Local { .. } => {}
             }
         }
+    }
+
+    /// A letter arrives.
+    pub fn take(&mut self, env: &Environment<'_>, letter: Letter) {
+        self.happens(letter.at, letter.from, letter.number);
+        if self.is_awake() {
+            self.on_message(env, letter.from, letter.message);
+        }
+    }
+
+    fn happens(&mut self, at: Time, from: u32, number: u64) {
+        self.now = self.now.max(at);
+        self.digest.push(at.0);
+        self.digest.push(u64::from(from) << 32 ^ number);
     }
 
     fn on_change(&mut self, env: &Environment<'_>, there: bool) {
@@ -271,10 +286,13 @@ impl Peer {
         }
         match message {
             // Nobody is at an old address.
-            Message::Ask { door, .. } if door.is_some_and(|door| door != self.door) => return,
+            Message::Newest { door: Some(door), .. } | Message::Ask { door: Some(door), .. } if door != self.door => {
+                return;
+            }
             _ => self.count(&message),
         }
         match message {
+            Message::Newest { pull, codec, .. } => self.on_ask(env, from, pull, &Request::Newest { task: TASK, codec }),
             Message::Ask { pull, request, .. } => self.on_ask(env, from, pull, &request),
             Message::Stream { pull, request } => self.on_stream(env, from, pull, &request),
             Message::Answer { pull, response } => self.on_answer(env, from, pull, *response),
@@ -285,7 +303,7 @@ impl Peer {
 
     fn count(&mut self, message: &Message) {
         match message {
-            Message::Announced { .. } => {
+            Message::Announced(_) => {
                 self.stats.announcements += 1;
                 // Whoever hears it passes it on.
                 self.stats.bytes_out += message.bytes();
@@ -301,9 +319,9 @@ impl Peer {
     }
 
     pub fn tell_round(&mut self, env: &Environment<'_>, input: Input) {
-        let mut outputs = Vec::new();
+        let mut outputs = std::mem::take(&mut self.round_outputs);
         self.round.handle(self.now, input, &mut outputs);
-        for output in outputs {
+        for output in outputs.drain(..) {
             match output {
                 Output::Train { .. } => {
                     let slowed = self.train_time.as_secs_f64() * self.slowness;
@@ -328,6 +346,7 @@ impl Peer {
                 Output::WakeAt(_) => {}
             }
         }
+        self.round_outputs = outputs;
     }
 
     fn mix(&mut self, env: &Environment<'_>, drawn: usize) {
@@ -369,7 +388,7 @@ impl Peer {
 
     fn schedule(&mut self, at: Time, cause: Cause) {
         self.sent += 1;
-        self.queue.push(Envelope { at, from: self.index, number: self.sent, cause });
+        self.alarms.push(Alarm { at, number: self.sent, cause });
     }
 
     pub fn send(&mut self, env: &Environment<'_>, to: u32, message: Message) {
@@ -383,8 +402,7 @@ impl Peer {
 
     pub fn send_at(&mut self, to: u32, at: Time, message: Message) {
         self.sent += 1;
-        let cause = Cause::Message { from: self.index, message };
-        self.outbox.push((to, Envelope { at, from: self.index, number: self.sent, cause }));
+        self.outbox.push(Letter { at, number: self.sent, from: self.index, to, message });
     }
 
     pub fn is_lost(&mut self, env: &Environment<'_>, to: u32) -> bool {

@@ -1,13 +1,12 @@
 //! Pulling models and mixing what arrived.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::event::{Message, Timer};
+use super::event::{Chunks, Message, Timer};
 use super::peer::Peer;
 use super::record::Happening;
 use super::{Environment, index_of, peer_id};
-use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Purse, Step};
+use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Pulled, Purse, Step};
 use crate::id::PeerId;
 use crate::membership::Input as MembershipInput;
 use crate::mixing::push_sum::Grant;
@@ -16,7 +15,7 @@ use crate::round::Input;
 use crate::score::Fault;
 use crate::time::Time;
 use crate::wire::blob::{Blob, BlobError, encoded_len};
-use crate::wire::{CHUNK_BYTES, Offer, Response};
+use crate::wire::{CHUNK_BYTES, Offer, Request, Response};
 
 /// Rows that loss-based rules look at.
 const JUDGED_ROWS: usize = 64;
@@ -24,10 +23,12 @@ const JUDGED_ROWS: usize = 64;
 /// A pull under way.
 #[derive(Debug)]
 pub(super) struct Active {
-    number: u64,
+    number: u32,
     peer: PeerId,
     began: Time,
     pull: Pull,
+    /// The bytes, where the pull does not keep them.
+    model: Option<Arc<Vec<u8>>>,
 }
 
 /// A model that arrived.
@@ -36,7 +37,7 @@ pub(super) struct Arrived {
     peer: PeerId,
     offer: Offer,
     grant: Option<Grant>,
-    blob: Vec<u8>,
+    blob: Arc<Vec<u8>>,
 }
 
 impl Peer {
@@ -60,7 +61,7 @@ impl Peer {
         let (pull, step) = Pull::new(order);
         let number = self.next_pull;
         self.next_pull += 1;
-        self.pulls.push(Active { number, peer, began: self.now, pull });
+        self.pulls.push(Active { number, peer, began: self.now, pull, model: None });
         let gives_up = self.now + env.config.request_timeout;
         // At the deadline the round machine cancels what is left by itself.
         if gives_up < deadline {
@@ -69,55 +70,58 @@ impl Peer {
         self.take_step(env, number, step);
     }
 
-    pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u64, response: Response) {
+    pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u32, response: Response) {
         let Some(active) = self.active(from, number) else { return };
         let step = active.pull.answered(response);
         self.take_step(env, number, step);
     }
 
-    pub(super) fn on_chunks(
-        &mut self,
-        env: &Environment<'_>,
-        from: u32,
-        number: u64,
-        chunks: Option<(Arc<Vec<u8>>, Range<usize>)>,
-    ) {
+    pub(super) fn on_chunks(&mut self, env: &Environment<'_>, from: u32, number: u32, chunks: Option<Box<Chunks>>) {
         let Some(active) = self.active(from, number) else { return };
-        let Some((bytes, range)) = chunks else {
+        let Some(Chunks { model, range, is_as_offered }) = chunks.map(|chunks| *chunks) else {
             let step = active.pull.cut();
             return self.take_step(env, number, step);
         };
         let mut step = active.pull.opened();
-        for chunk in bytes[range].chunks(CHUNK_BYTES) {
-            step = active.pull.chunk(chunk);
+        let is_whole = range == (0..model.len());
+        for chunk in model[range].chunks(CHUNK_BYTES) {
+            step = match is_as_offered && is_whole {
+                true => active.pull.chunk_kept_elsewhere(chunk.len()),
+                false => active.pull.chunk(chunk),
+            };
+        }
+        if is_as_offered && is_whole {
+            active.model = Some(model);
         }
         self.take_step(env, number, step);
     }
 
     /// The pull of this number, if it is from this peer.
-    fn active(&mut self, from: u32, number: u64) -> Option<&mut Active> {
+    fn active(&mut self, from: u32, number: u32) -> Option<&mut Active> {
         self.pulls.iter_mut().find(|active| active.number == number && active.peer == peer_id(from))
     }
 
-    pub(super) fn on_pull_timeout(&mut self, env: &Environment<'_>, number: u64) {
+    pub(super) fn on_pull_timeout(&mut self, env: &Environment<'_>, number: u32) {
         self.end_pull(env, number, false);
     }
 
-    fn take_step(&mut self, env: &Environment<'_>, number: u64, step: Step) {
-        let Some(active) = self.pulls.iter().find(|active| active.number == number) else { return };
+    fn take_step(&mut self, env: &Environment<'_>, number: u32, step: Step) {
+        let Some(active) = self.pulls.iter_mut().find(|active| active.number == number) else { return };
         let (peer, to) = (active.peer, index_of(active.peer));
         match step {
             Step::Ask(request) => {
                 let door = self.discovery.door(to);
-                self.send(env, to, Message::Ask { pull: number, door, request });
+                self.send(env, to, question(number, door, request));
             }
-            Step::Stream(request) => self.send(env, to, Message::Stream { pull: number, request }),
+            Step::Stream(request) => self.send(env, to, Message::Stream { pull: number, request: Box::new(request) }),
             // The stream ended before the model did; its timeout will tell.
             Step::Read(_) => {}
             Step::Done(pulled) => {
-                let (from, bytes, took) = (to as usize, pulled.blob.len() as u64, self.now.since(active.began));
+                let Pulled { offer, grant, blob } = *pulled;
+                let blob = active.model.take().unwrap_or_else(|| Arc::new(blob));
+                let (from, bytes, took) = (to as usize, blob.len() as u64, self.now.since(active.began));
                 self.record(env, Happening::Pulled { from, bytes, took });
-                self.arrived.push(Arrived { peer, offer: pulled.offer, grant: pulled.grant, blob: pulled.blob });
+                self.arrived.push(Arrived { peer, offer, grant, blob });
                 self.end_pull(env, number, true);
             }
             Step::Failed(error) => {
@@ -130,11 +134,11 @@ impl Peer {
 
     /// Ends all pulls under way; what they asked for goes nowhere.
     pub(super) fn fail_pulls(&mut self, env: &Environment<'_>) {
-        let numbers: Vec<u64> = self.pulls.iter().map(|active| active.number).collect();
+        let numbers: Vec<u32> = self.pulls.iter().map(|active| active.number).collect();
         numbers.into_iter().for_each(|number| self.end_pull(env, number, false));
     }
 
-    fn end_pull(&mut self, env: &Environment<'_>, number: u64, arrived: bool) {
+    fn end_pull(&mut self, env: &Environment<'_>, number: u32, arrived: bool) {
         if let Some(at) = self.pulls.iter().position(|active| active.number == number) {
             let active = self.pulls.swap_remove(at);
             self.stats.failed += u64::from(!arrived);
@@ -205,4 +209,11 @@ fn whole(blob: &Blob<'_>, own: &[f32]) -> Vec<f32> {
     let mut params = vec![0.0; own.len()];
     blob.read_over(0, own, &mut params);
     params
+}
+
+fn question(pull: u32, door: Option<u32>, request: Request) -> Message {
+    match request {
+        Request::Newest { codec, .. } => Message::Newest { pull, door, codec },
+        request => Message::Ask { pull, door, request: Box::new(request) },
+    }
 }

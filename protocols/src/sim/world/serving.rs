@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::event::Message;
+use super::event::{Chunks, Message};
 use super::lie::Lie;
 use super::peer::Peer;
 use super::{Environment, peer_id};
@@ -56,7 +56,7 @@ impl Peer {
         }
     }
 
-    pub(super) fn on_ask(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &Request) {
+    pub(super) fn on_ask(&mut self, env: &Environment<'_>, from: u32, pull: u32, request: &Request) {
         if self.lie == Some(Lie::Silent) {
             return;
         }
@@ -85,17 +85,19 @@ impl Peer {
 
     /// The chunks leave one after the other over the uplink, behind those of other pulls. Where their turn comes only after
     /// the other side will have given up, they do not leave at all.
-    pub(super) fn on_stream(&mut self, env: &Environment<'_>, from: u32, pull: u64, request: &BulkRequest) {
+    pub(super) fn on_stream(&mut self, env: &Environment<'_>, from: u32, pull: u32, request: &BulkRequest) {
         if self.uplink_free > self.now + env.config.request_timeout {
             return;
         }
         let held = self.shelf.open(request);
+        let is_as_offered = self.lie != Some(Lie::WrongHash);
         let cut = self.is_lost(env, from);
         let bytes = held.as_ref().map_or(0, |(_, range)| range.len());
         let took = std::time::Duration::from_secs_f64(bytes as f64 / env.link(self.index).uplink.max(1.0));
         self.uplink_free = self.uplink_free.max(self.now) + took;
         let at = self.uplink_free + self.delay(env, from);
-        let message = Message::Chunks { pull, chunks: held.filter(|_| !cut) };
+        let chunks = held.filter(|_| !cut).map(|(model, range)| Box::new(Chunks { model, range, is_as_offered }));
+        let message = Message::Chunks { pull, chunks };
         self.stats.bytes_out += message.bytes();
         if env.reaches(self.index, from, self.now) {
             self.send_at(from, at, message);

@@ -99,7 +99,7 @@ fn a_split_heals() {
     let config = WorldConfig { splits, codec: Codec::F32, ..averaging_config(3) };
     let mut world = averaging(&model, config, 20);
     world.run_until(seconds(59));
-    let within = |world: &World<'_>, range: Range<usize>| disagreement(range.map(|peer| world.params(peer)));
+    let within = |world: &World<'_>, range: std::ops::Range<usize>| disagreement(range.map(|peer| world.params(peer)));
     assert!(within(&world, 0..10) < 1e-2 && within(&world, 10..20) < 1e-2);
     let apart = disagreement(world.honest());
     assert!(apart > 1.0, "{apart}");
