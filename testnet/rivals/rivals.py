@@ -4,7 +4,7 @@
   rivals.py install                     virtual environments for all, from PyPI (5 GB of disk, minutes)
   rivals.py run --suite smoke           a first look: 4 peers, 5 rounds
   rivals.py run --suite core --seeds 0  what results.md shows; --rivals and --cell choose from it
-  rivals.py run --cell digits/16/shards:2/ring/40
+  rivals.py run --cell digits/16/shards:2/ring/30
   rivals.py table                       results.md from results.csv
 
 Every run is one line of results.csv; a run with the same cell, rival and seed replaces the older line. Linux only: each
@@ -36,9 +36,10 @@ COLUMNS = ["data", "peers", "partition", "graph", "rounds", "seed", "rival", "ve
            "load", "date", "settings"]
 SUITES = {
     "smoke": ["digits/4/iid/full/5"],
-    "core": [f"digits/{peers}/{how}/full/40" for how in ("iid", "dirichlet:0.1", "shards:2") for peers in (4, 6)]
-    + ["digits/6/dirichlet:0.1/ring/40", "digits/16/dirichlet:0.1/full/40", "mnist/6/dirichlet:0.1/full/40"],
-    "full": [f"{data}/{peers}/{how}/{graph}/40" for data in ("digits", "mnist") for peers in (4, 6, 16)
+    "core": ["digits/4/iid/full/30", "digits/6/dirichlet:0.1/full/30", "digits/4/shards:2/full/30",
+             "mnist/6/dirichlet:0.1/full/30", "digits/6/dirichlet:0.1/ring/30", "digits/16/dirichlet:0.1/full/20",
+             "digits/6/iid/full/30", "digits/4/dirichlet:0.1/full/30", "digits/6/shards:2/full/30"],
+    "full": [f"{data}/{peers}/{how}/{graph}/30" for data in ("digits", "mnist") for peers in (4, 6, 16)
              for how in ("iid", "dirichlet:0.1", "shards:2") for graph in ("full", "ring", "random")],
 }
 
@@ -319,7 +320,7 @@ def main():
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results.csv")
     parser.add_argument("--limit", type=float, default=600, help="longest run, seconds")
     parser.add_argument("--measure-every", type=int, default=1, help="rounds from one accuracy of peerlearn to the next")
-    parser.add_argument("--p2pfl", choices=["standalone", "defaults"], default="standalone",
+    parser.add_argument("--p2pfl", choices=["standalone", "defaults"], default="defaults",
                         help="its settings: those of its own examples, or its defaults")
     parser.add_argument("--matchmaking", type=float, default=1.0, help="hivemind's min_matchmaking_time, seconds")
     args = parser.parse_args()

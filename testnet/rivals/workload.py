@@ -15,9 +15,11 @@ JOB = json.loads(pathlib.Path(os.environ["RIVALS_JOB"]).read_text())
 PEER = int(os.environ.get("RIVALS_PEER", "0"))
 
 
-def tensors(pixels, labels, width, most):
-    x = np.frombuffer(pixels, np.uint8).reshape(-1, width).astype(np.float32) / most
-    return torch.from_numpy(x), torch.from_numpy(np.frombuffer(labels, np.uint8).astype(np.int64))
+def tensors(pixels, labels, width, most, rows=slice(None)):
+    """Some rows as tensors; picked before they are turned to floats, which saves memory."""
+    x = np.frombuffer(pixels, np.uint8).reshape(-1, width)[rows].astype(np.float32)
+    x /= most
+    return torch.from_numpy(x), torch.from_numpy(np.frombuffer(labels, np.uint8)[rows].astype(np.int64))
 
 
 class Rows:
@@ -25,12 +27,10 @@ class Rows:
 
     def __init__(self, peer=None):
         train, test, self.width, most = split.read(JOB["data"])
-        self.x, self.y = tensors(*train, self.width, most)
-        self.test_x, self.test_y = tensors(*test, self.width, most)
         self.parts = json.loads(pathlib.Path(JOB["split"]).read_text())["parts"]
-        if peer is not None:
-            own = torch.tensor(self.parts[peer])
-            self.x, self.y = self.x[own].clone(), self.y[own].clone()
+        own = slice(None) if peer is None else self.parts[peer]
+        self.x, self.y = tensors(*train, self.width, most, own)
+        self.test_x, self.test_y = tensors(*test, self.width, most)
 
 
 class Batches:
@@ -104,8 +104,3 @@ def tell(**what):
     path = pathlib.Path(JOB["events"]) / f"{os.environ['RIVALS_NAME']}.jsonl"
     with path.open("a") as file:
         file.write(json.dumps({"t": time.time(), **what}) + "\n")
-
-
-def neighbours():
-    """Neighbours of each peer in the graph of the job."""
-    return JOB["graph_edges"]

@@ -18,6 +18,8 @@ class Client(flwr.client.NumPyClient):
         self.order = workload.batches(len(self.rows.x), PEER)
 
     def fit(self, parameters, config):
+        if int(config["round"]) == 1:
+            workload.tell(mark="learning")
         workload.set_weights(self.model, parameters)
         workload.train(self.model, self.rows, self.order, int(config["round"]))
         return workload.weights(self.model), len(self.rows.x), {}

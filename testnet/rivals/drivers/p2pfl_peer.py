@@ -1,6 +1,7 @@
 """One p2pfl node a process, as in its examples node1.py and node2.py; a round is one `epoch` of the job's steps."""
 import os
 import sys
+import threading
 import time
 
 os.environ["DISABLE_RAY"] = "True"
@@ -98,7 +99,9 @@ def main():
         time.sleep(0.1)
     tell(mark="done")
     time.sleep(2)
-    node.stop()
+    # In 0.4.4 this may wait for ever; everything is told by now.
+    threading.Thread(target=node.stop, daemon=True).start()
+    time.sleep(1)
     os._exit(0)
 
 
