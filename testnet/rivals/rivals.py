@@ -21,6 +21,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 
 import split
 
@@ -144,10 +145,17 @@ def prepare(cell, rival, seed, args):
     return job
 
 
+def wait_for_quiet(most):
+    """Waits until the load of the machine is below this; 0 does not wait."""
+    while most and os.getloadavg()[0] > most:
+        time.sleep(20)
+
+
 def run_one(cell, rival, seed, args):
     job = prepare(cell, rival, seed, args)
+    wait_for_quiet(args.max_load)
     namespace = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
-    subprocess.run([*namespace, sys.executable, str(HERE / "harness.py"), job["file"]])
+    subprocess.run(["nice", "-n", str(args.nice), *namespace, sys.executable, str(HERE / "harness.py"), job["file"]])
     row = {"data": job["data"], "peers": job["peers"], "partition": job["partition"], "graph": job["graph"],
            "rounds": job["rounds"], "seed": seed, "rival": rival, "version": VERSIONS.get(rival, ""),
            "date": datetime.date.today().isoformat()}
@@ -249,6 +257,8 @@ def run(args):
                     print(rival, "is not installed; left out", flush=True)
                     continue
                 row = run_one(cell, rival, seed, args)
+                if args.nice:
+                    row["settings"] = "; ".join(filter(None, [row.get("settings", ""), f"nice {args.nice}"]))
                 rows = [old for old in read_rows(args.results) if key_of(old) != key_of(row)]
                 write_rows(args.results, [*rows, row])
                 shown = ("worst", "mean", "best", "wall_s", "learn_s", "to90_s", "cpu_s", "pss_mb", "wire_mb", "problem")
@@ -266,7 +276,7 @@ SHOWN = [("accuracy, %: worst", "worst", 100, 1), ("mean", "mean", 100, 1), ("be
          ("start, s", "start_s", 1, 1), ("learning, s", "learn_s", 1, 1), ("all, s", "wall_s", 1, 1),
          ("to 90 % worst, s", "to90_s", 1, 1), ("CPU s", "cpu_s", 1, 1), ("CPU s learning", "learn_cpu_s", 1, 1),
          ("CPU s to 90 %", "to90_cpu_s", 1, 1), ("memory, MB", "pss_mb", 1, 0), ("a peer", "peer_pss_mb", 1, 1),
-         ("alone", "peer_rss_mb", 1, 1), ("wire, MB", "wire_mb", 1, 2), ("to 90 %", "to90_wire_mb", 1, 2)]
+         ("alone", "peer_rss_mb", 1, 1), ("wire, MB", "wire_mb", 1, 2), ("to 90 %", "to90_wire_mb", 1, 2), ("load", "load", 1, 1)]
 
 
 def cell_text(rows, column, factor, digits):
@@ -286,21 +296,23 @@ def table(args):
     rows = read_rows(args.results)
     groups = {}
     for row in rows:
-        groups.setdefault(key_of(row)[:5], {}).setdefault(row["rival"], []).append(row)
+        groups.setdefault(key_of(row)[:4], {}).setdefault((row["rival"], int(row["rounds"])), []).append(row)
     lines = ["# peerlearn and others, same rows", "",
              f"{machine()}; {max((row['date'] for row in rows), default='')}. {MODEL}, batches of {BATCH}, {STEPS} steps a"
              " round, mean ± sample deviation over seeds. What the columns mean and what cannot be compared: README.md.", ""]
-    for (data, peers, partition, graph, rounds), by in groups.items():
-        lines += [f"## {data}, {peers} peers, {partition}, {graph} graph, {rounds} rounds", "",
-                  "| | " + " | ".join(name for name, *_ in SHOWN) + " | seeds |", "|---|" + "---|" * (len(SHOWN) + 1)]
-        for rival in sorted(by, key=RIVALS.index):
-            good = [row for row in by[rival] if not row["problem"]]
-            bad = [row for row in by[rival] if row["problem"]]
+    for (data, peers, partition, graph), by in groups.items():
+        lines += [f"## {data}, {peers} peers, {partition}, {graph} graph", "",
+                  "| | rounds | " + " | ".join(name for name, *_ in SHOWN) + " | seeds |",
+                  "|---|" + "---|" * (len(SHOWN) + 2)]
+        for rival, rounds in sorted(by, key=lambda one: (RIVALS.index(one[0]), one[1])):
+            good = [row for row in by[rival, rounds] if not row["problem"]]
+            bad = [row for row in by[rival, rounds] if row["problem"]]
             if good:
                 cells = [cell_text(good, *how) for _, *how in SHOWN]
-                lines.append(f"| {rival} {good[0]['version']} | " + " | ".join(cells) + f" | {len(good)} |")
-            lines += [f"| {rival}, seed {row['seed']} | {row['problem']}; " + ", ".join(
-                f"{name} {cell_text([row], *how)}" for name, *how in SHOWN[:3]) + " |" + " |" * len(SHOWN) for row in bad]
+                lines.append(f"| {rival} {good[0]['version']} | {rounds} | " + " | ".join(cells) + f" | {len(good)} |")
+            for row in bad:
+                cells = [cell_text([row], *how) for _, *how in SHOWN]
+                lines.append(f"| {rival}, seed {row['seed']}: {row['problem']} | {rounds} | " + " | ".join(cells) + " | 0 |")
         lines.append("")
     args.results.with_suffix(".md").write_text("\n".join(lines))
     print("\n".join(lines))
@@ -318,6 +330,8 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=cache, help=f"environments and runs [{cache}]")
     parser.add_argument("--program", type=pathlib.Path, default=REPO / "target/release/peerlearn")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results.csv")
+    parser.add_argument("--nice", type=int, default=0, help="niceness of the runs; a polite run is a slow one")
+    parser.add_argument("--max-load", type=float, default=0, help="before each run wait for a load below this")
     parser.add_argument("--limit", type=float, default=600, help="longest run, seconds")
     parser.add_argument("--measure-every", type=int, default=1, help="rounds from one accuracy of peerlearn to the next")
     parser.add_argument("--p2pfl", choices=["standalone", "defaults"], default="defaults",
