@@ -23,7 +23,7 @@ struct Network {
 }
 
 impl Network {
-    /// Each knows the address of the one before.
+    /// Each knows the address of the one before, not who is there.
     fn line(peers: usize, size: usize) -> Self {
         let config = MembershipConfig { sampling: Sampling::View { size }, ..MembershipConfig::default() };
         let machine = |number: usize| {
@@ -34,7 +34,7 @@ impl Network {
         for number in 0..peers {
             network.tell(peer(number), Input::Moved { addresses: vec![address(number)] });
             if number > 0 {
-                let contact = Contact { peer: Some(peer(number - 1)), addresses: vec![address(number - 1)] };
+                let contact = Contact { peer: None, addresses: vec![address(number - 1)] };
                 network.tell(peer(number), Input::Contacted(contact));
             }
         }
@@ -49,7 +49,8 @@ impl Network {
             match output {
                 Output::Dial { peer, addresses } => {
                     assert!(!addresses.is_empty());
-                    self.connect(to, peer.unwrap());
+                    let there = (0..self.machines.len()).find(|number| addresses.contains(&address(*number)));
+                    self.connect(to, peer.or(there.map(super::tests::peer)).unwrap());
                 }
                 Output::Shuffle { partner, addresses, descriptors } => {
                     if !self.machines[&to].is_connected(&partner) {
