@@ -24,6 +24,7 @@ mod frames;
 mod gossip;
 mod ids;
 pub mod links;
+mod names;
 mod swarm;
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ use super::event::{ReplyToken, VerdictToken};
 use super::gossip::{self, Allowances};
 use super::ids::{from_libp2p, to_libp2p};
 use super::links::Links;
-use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
+use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
 const MAX_WAITING: usize = 256;
@@ -225,7 +225,12 @@ impl Driver {
                     .addresses(addresses)
                     .build(),
             ],
-            None => addresses.into_iter().map(|address| DialOpts::unknown_peer_id().address(address).build()).collect(),
+            None => {
+                let (names, addresses) = addresses.into_iter().partition(names::is_name);
+                self.dial_names(names);
+                let dial = |address: Multiaddr| DialOpts::unknown_peer_id().address(address).build();
+                addresses.into_iter().map(dial).collect()
+            }
         };
         for options in options {
             match self.swarm.dial(options) {
@@ -235,6 +240,25 @@ impl Driver {
                     self.tell(NetworkEvent::DialFailed { peer, reason: innermost(&error) });
                 }
             }
+        }
+    }
+
+    /// Asks the system for the addresses behind names of nobody in particular, and comes back to dial each.
+    fn dial_names(&self, names: Vec<Multiaddr>) {
+        for name in names {
+            let (commands, events) = (self.commands.clone(), self.events.clone());
+            tokio::spawn(async move {
+                match names::addresses(&name).await {
+                    Ok(addresses) => {
+                        // The swarm may have ended meanwhile.
+                        let _ = commands.send(Command::Dial { peer: None, addresses }).await;
+                    }
+                    Err(error) => {
+                        let reason = format!("{name}: {error}");
+                        let _ = events.send(NetworkEvent::DialFailed { peer: None, reason }).await;
+                    }
+                }
+            });
         }
     }
 
