@@ -11,6 +11,7 @@ mod node;
 mod status;
 mod view;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -18,11 +19,16 @@ use clap::Parser;
 
 pub use args::{Cli, Command};
 pub use error::{CliError, Exit};
+pub use events::EventFile;
 
 /// Parses the command line, carries it out and says how it went.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    main_with(std::env::args_os())
+}
+
+/// The same with other words, the first of which is the name of the program.
+pub fn main_with(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(Cli::parse_from(words)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.print();

@@ -24,6 +24,8 @@ mod frames;
 mod gossip;
 mod ids;
 pub mod links;
+mod listening;
+mod names;
 mod swarm;
 #[cfg(test)]
 mod tests;

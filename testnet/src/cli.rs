@@ -1,22 +1,28 @@
 //! What can be asked of `peerlearn-testnet`.
 
 mod compare;
+mod compose;
 mod error;
 mod init;
 mod member;
 mod partition;
+mod peer;
 mod replicate;
 mod report;
 mod run;
 mod sweep;
 mod watch;
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 
 pub use compare::CompareArgs;
+pub use compose::{ComposeArgs, compose};
 pub use init::{InitArgs, init};
-pub use member::member;
+pub use member::{MemberArgs, member};
 pub use partition::{PartitionArgs, partition};
+pub use peer::{HealthArgs, PeerArgs, health, node, peer};
 pub use replicate::{ReplicateArgs, replicate};
 pub use report::ReportArgs;
 pub use run::{RunArgs, run};
@@ -58,9 +64,22 @@ pub enum Command {
     Partition(PartitionArgs),
     /// Runs a published result again; without a name, lists them.
     Replicate(ReplicateArgs),
+    /// Writes a compose file with which peers of a scenario live in containers.
+    Compose(ComposeArgs),
+    /// A node in a home of its own among many, as in the replicas of a container.
+    Peer(PeerArgs),
+    /// Asks the node of this host how it is; fails where it does not answer.
+    Health(HealthArgs),
+    /// The program `peerlearn`; the same under that name.
+    #[command(disable_help_flag = true)]
+    Node {
+        /// Its words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
+        words: Vec<OsString>,
+    },
     /// A node of a testnet; talks JSON lines with whoever started it.
     #[command(hide = true)]
-    Member,
+    Member(MemberArgs),
     /// Clears up when its input ends.
     #[command(hide = true)]
     Reap {

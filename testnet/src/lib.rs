@@ -2,9 +2,11 @@
 
 pub mod cnn;
 pub mod compare;
+pub mod compose;
 pub mod data;
 pub mod experiment;
 pub mod fleet;
+pub mod homes;
 pub mod member;
 pub mod record;
 pub mod replications;

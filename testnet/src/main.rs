@@ -1,7 +1,8 @@
-//! The program `peerlearn-testnet`.
+//! The program `peerlearn-testnet`. Called by the name `peerlearn` it is that program, so one file serves an image.
 
 mod cli;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,6 +10,10 @@ use clap::Parser;
 use cli::{Arguments, Command};
 
 fn main() -> ExitCode {
+    let called = std::env::args_os().next().and_then(|name| Some(Path::new(&name).file_stem()?.to_owned()));
+    if called.is_some_and(|name| name == "peerlearn") {
+        return peerlearn::cli::main();
+    }
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Init(args) => cli::init(&args),
@@ -19,7 +24,11 @@ fn main() -> ExitCode {
         Command::Compare(args) => args.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Command::Watch(args) => cli::watch(&args),
         Command::Replicate(args) => cli::replicate(args),
-        Command::Member => return cli::member(),
+        Command::Compose(args) => cli::compose(&args),
+        Command::Peer(args) => cli::peer(args),
+        Command::Health(args) => cli::health(&args),
+        Command::Node { words } => return cli::node(words),
+        Command::Member(args) => return cli::member(&args),
         Command::Reap { label } => {
             peerlearn_testnet::fleet::reap(&label);
             return ExitCode::SUCCESS;

@@ -52,12 +52,17 @@ pub struct MemberSpec {
     pub attack: Option<String>,
     /// Its links at the start.
     pub links: LinkTable,
+    /// Whether it trains only after [`Order::Begin`], so that peers that take long to start do not come late.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// What a node is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
+    /// Everybody is there: train.
+    Begin,
     /// Other links.
     Links {
         /// All of them.
@@ -118,6 +123,8 @@ pub struct Member {
     links: Links,
     table: LinkTable,
     gate: Gate,
+    /// Held still, as [`Order::Hold`] says.
+    still: bool,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -137,6 +144,7 @@ impl Member {
             data.train = learner::with_wrong_labels(&data.train)?;
         }
         let (links, gate) = (Links::new(spec.links.clone()), Gate::default());
+        gate.set(spec.waits);
         let mut builder = Node::builder(spec.config.clone()).identity(keypair_of_seed(&spec.key)).links(links.clone());
         if let Some(home) = &spec.home {
             builder = builder.home(Home::open(home)?);
@@ -157,12 +165,18 @@ impl Member {
             Told::Hello { peer: node.peer(), addresses: node.addresses().await, round: node.status().await.round };
         // Whoever started it may be gone; then it ends soon.
         let _ = told.send((index, hello)).await;
-        Ok(Self { node, links, table: spec.links, gate, tasks })
+        Ok(Self { node, links, table: spec.links, gate, still: false, tasks })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// Carries out an order; false when the node has ended.
     pub async fn obey(&mut self, order: Order) -> bool {
         match order {
+            Order::Begin => self.gate.set(self.still),
             Order::Links { table } => {
                 self.table = table;
                 self.apply_links();
@@ -170,6 +184,7 @@ impl Member {
             Order::Move => self.node.change_address(),
             Order::Clock { rate, jump_ms } => self.node.clock().distort(rate, Duration::from_millis(jump_ms)),
             Order::Hold { still } => {
+                self.still = still;
                 self.gate.set(still);
                 self.apply_links();
             }
@@ -190,7 +205,7 @@ impl Member {
 
     fn apply_links(&self) {
         let mut table = self.table.clone();
-        if self.gate.is_closed() {
+        if self.still {
             for link in table.peers.values_mut().chain([&mut table.usual]) {
                 (link.mute, link.deaf) = (true, true);
             }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use peerlearn_protocols::params::ParamsError;
 use thiserror::Error;
 
+pub use links::LinkBook;
 pub use real::{TOLD, run_real};
 pub use simulated::run_simulated;
 

@@ -12,7 +12,7 @@ const ROTATE_AT: u64 = 64 << 20;
 
 /// Appends events to a file. Whatever the system refuses is a warning: a full disk must not end a node.
 #[derive(Debug)]
-pub(super) struct EventFile {
+pub struct EventFile {
     path: PathBuf,
     rotate_at: u64,
     file: Option<File>,
@@ -21,6 +21,7 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
+    /// Opens a file, or makes it. A half line at its end is ended.
     pub fn open(path: &Path) -> Self {
         Self::rotating_at(path, ROTATE_AT)
     }

@@ -24,7 +24,8 @@ use super::counting::Counters;
 use super::event::{ReplyToken, VerdictToken};
 use super::gossip::{self, Allowances};
 use super::ids::{from_libp2p, to_libp2p};
-use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, transport};
+use super::listening::{innermost, listen, listen_again};
+use super::{NetworkConfig, NetworkError, NetworkEvent, RequestError, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
 const MAX_WAITING: usize = 256;
@@ -229,7 +230,12 @@ impl Driver {
                     .addresses(addresses)
                     .build(),
             ],
-            None => addresses.into_iter().map(|address| DialOpts::unknown_peer_id().address(address).build()).collect(),
+            None => {
+                let (names, addresses) = addresses.into_iter().partition(names::is_name);
+                self.dial_names(names);
+                let dial = |address: Multiaddr| DialOpts::unknown_peer_id().address(address).build();
+                addresses.into_iter().map(dial).collect()
+            }
         };
         for options in options {
             match self.swarm.dial(options) {
@@ -239,6 +245,25 @@ impl Driver {
                     self.tell(NetworkEvent::DialFailed { peer, reason: innermost(&error) });
                 }
             }
+        }
+    }
+
+    /// Asks the system for the addresses behind names of nobody in particular, and comes back to dial each.
+    fn dial_names(&self, names: Vec<Multiaddr>) {
+        for name in names {
+            let (commands, events) = (self.commands.clone(), self.events.clone());
+            tokio::spawn(async move {
+                match names::addresses(&name).await {
+                    Ok(addresses) => {
+                        // The swarm may have ended meanwhile.
+                        let _ = commands.send(Command::Dial { peer: None, addresses }).await;
+                    }
+                    Err(error) => {
+                        let reason = format!("{name}: {error}");
+                        let _ = events.send(NetworkEvent::DialFailed { peer: None, reason }).await;
+                    }
+                }
+            });
         }
     }
 
@@ -417,38 +442,6 @@ impl Driver {
     }
 }
 
-/// Listens on the port it had before, where the settings leave it open and nobody has taken it.
-fn listen_again(swarm: &mut Swarm<Behaviour>, text: &str, before: &[String]) -> Option<ListenerId> {
-    let open: Multiaddr = text.parse().ok()?;
-    let with_port = |port: u16| {
-        let set = |part: Protocol<'_>| match part {
-            Protocol::Tcp(0) => Protocol::Tcp(port).acquire(),
-            Protocol::Udp(0) => Protocol::Udp(port).acquire(),
-            part => part.acquire(),
-        };
-        open.iter().map(set).collect::<Multiaddr>()
-    };
-    let port_of = |address: &Multiaddr| {
-        let ports = address.iter().filter_map(|part| match part {
-            Protocol::Tcp(port) => Some((true, port)),
-            Protocol::Udp(port) => Some((false, port)),
-            _ => None,
-        });
-        ports.last()
-    };
-    let (is_tcp, port) = port_of(&open)?;
-    let mut ports = before.iter().filter_map(|address| port_of(&address.parse().ok()?));
-    let (_, port) = ports.find(|(tcp, _)| *tcp == is_tcp).filter(|_| port == 0)?;
-    swarm.listen_on(with_port(port)).ok()
-}
-
-fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, NetworkError> {
-    let address: Multiaddr = text.parse().map_err(|_| NetworkError::Address { address: text.to_owned() })?;
-    let failed =
-        |error: libp2p::TransportError<_>| NetworkError::Listen { address: text.to_owned(), reason: innermost(&error) };
-    swarm.listen_on(address).map_err(failed)
-}
-
 fn request_error(error: OutboundFailure) -> RequestError {
     match error {
         OutboundFailure::DialFailure => RequestError::Unreachable,
@@ -470,13 +463,4 @@ fn is_loopback(address: &Multiaddr) -> bool {
         Protocol::Ip6(ip) => ip.is_loopback(),
         _ => false,
     })
-}
-
-/// The last message in a chain of causes: libp2p's outer ones say little.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

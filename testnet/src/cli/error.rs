@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use peerlearn_testnet::compose::ComposeError;
 use peerlearn_testnet::experiment::SweepError;
+use peerlearn_testnet::homes::HomesError;
 use peerlearn_testnet::record::RecordError;
 use peerlearn_testnet::replications::ReplicationError;
 use peerlearn_testnet::run::RunError;
@@ -24,6 +26,14 @@ pub enum CliError {
     Replication(#[from] ReplicationError),
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Homes(#[from] HomesError),
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    #[error("no node of this host lives in {home}", home = home.display())]
+    NoNode { home: PathBuf },
+    #[error("no page at {address}: {source}")]
+    Page { address: std::net::SocketAddr, source: std::io::Error },
     #[error("--vary: {0}")]
     Sweep(#[from] SweepError),
     #[error("cannot {action} {path}: {source}", path = path.display())]

@@ -1,25 +1,53 @@
-//! `member`: one node in a process of its own. JSON lines in: first what it is, then orders. JSON lines out: what it tells.
+//! `member`: one node in a process of its own, for whoever started it, or alone.
+//!
+//! JSON lines in: first what it is, then orders. JSON lines out: what it tells. With `--spec` it is what a file says, takes
+//! no orders and lives until it is told to end: so nodes of a compose file run.
 
 use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
+use peerlearn::Node;
+use peerlearn::cli::EventFile;
+use peerlearn::control::{Answerer, Ask, ControlServer};
+use peerlearn::event::Stamped;
 use peerlearn_testnet::member::{Member, MemberSpec, Order, Told, read_rows};
+use serde_json::Value;
 use tokio::sync::mpsc;
+
+use super::run::interrupted;
 
 /// Lines that may wait.
 const WAITING: usize = 256;
 /// The signal of a file that would grow beyond its limit; the same number on all Linux systems but MIPS.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// Runs a node until its input ends.
-pub fn member() -> ExitCode {
+/// Arguments of `member`.
+#[derive(Args)]
+pub struct MemberArgs {
+    /// What others know this process by.
+    #[arg(long)]
+    mark: Option<String>,
+    /// A file that says what the node is; then it is nobody's.
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+    /// With --spec: append events to this file.
+    #[arg(long, value_name = "FILE", requires = "spec")]
+    events: Option<PathBuf>,
+}
+
+/// Runs a node until its input ends, or until it is told to end.
+pub fn member(args: &MemberArgs) -> ExitCode {
     let filter = std::env::var("PEERLEARN_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::new(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing::debug!(mark = args.mark, "a node of a testnet");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let code = match runtime {
-        Ok(runtime) => runtime.block_on(live()),
-        Err(error) => {
+    let code = match (runtime, &args.spec) {
+        (Ok(runtime), None) => runtime.block_on(live()),
+        (Ok(runtime), Some(spec)) => runtime.block_on(live_alone(spec, args.events.as_deref())),
+        (Err(error), _) => {
             eprintln!("error: the runtime did not start: {error}");
             1
         }
@@ -75,9 +103,59 @@ async fn live() -> i32 {
     1
 }
 
-async fn begin(first: &str, told: mpsc::Sender<(usize, Told)>) -> Result<Member, String> {
-    let spec: MemberSpec = serde_json::from_str(first).map_err(|error| error.to_string())?;
+async fn begin(spec: &str, told: mpsc::Sender<(usize, Told)>) -> Result<Member, String> {
+    let spec: MemberSpec = serde_json::from_str(spec).map_err(|error| error.to_string())?;
     let path = spec.rows.clone().ok_or("there is no file with rows")?;
     let rows = read_rows(&path).map_err(|error| error.to_string())?;
     Member::start(spec, rows, 0, told).await.map_err(|error| error.to_string())
+}
+
+/// Lives as a file says, until a signal comes; answers on the control socket of its home.
+async fn live_alone(spec: &Path, events: Option<&Path>) -> i32 {
+    let (told, mut telling) = mpsc::channel::<(usize, Told)>(WAITING);
+    let text = std::fs::read_to_string(spec).map_err(|error| format!("{}: {error}", spec.display()));
+    let begun = match &text {
+        Ok(text) => begin(text, told).await,
+        Err(reason) => Err(reason.clone()),
+    };
+    let mut member = match begun {
+        Ok(member) => member,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            return 1;
+        }
+    };
+    let node = member.node().clone();
+    let home = text.ok().and_then(|text| serde_json::from_str::<MemberSpec>(&text).ok()?.home);
+    let _control = home.map(|home| ControlServer::open(&home, Status(node.clone())));
+    let mut file = events.map(EventFile::open);
+    let mut interrupted = std::pin::pin!(interrupted());
+    loop {
+        tokio::select! {
+            () = &mut interrupted => {
+                member.obey(Order::Leave).await;
+                return 0;
+            }
+            reason = node.failed() => {
+                eprintln!("error: {reason}");
+                return 1;
+            }
+            news = telling.recv() => if let (Some(file), Some((_, Told::Happened { event }))) = (&mut file, news) {
+                let at_ms = node.clock().now().0 / 1000;
+                file.append(&Stamped { at_ms, node: node.peer(), event });
+            },
+        }
+    }
+}
+
+/// Answers how the node is, and nothing else.
+struct Status(Node);
+
+impl Answerer for Status {
+    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+        match ask {
+            Ask::Status {} => serde_json::to_value(self.0.status().await).map_err(|error| error.to_string()),
+            _ => Err("this node is as its file says".to_owned()),
+        }
+    }
 }

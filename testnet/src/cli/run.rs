@@ -115,7 +115,7 @@ pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Resu
     Ok(finished)
 }
 
-async fn interrupted() {
+pub(super) async fn interrupted() {
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),

@@ -27,6 +27,12 @@ pub trait Place {
     /// The id of the node's process as this system sees it.
     fn pid(&self, name: &str, child: &Child) -> Option<u32>;
 
+    /// Sends a signal (`KILL`, `STOP`, `CONT`) to a node whose process this system does not show.
+    ///
+    /// # Errors
+    /// It cannot be sent.
+    fn signal(&self, name: &str, signal: &'static str) -> Result<(), FleetError>;
+
     /// A path under the run's directory, as children see it.
     fn seen(&self, path: &Path) -> PathBuf;
 
@@ -138,7 +144,8 @@ impl<P: Place> Fleet for Children<P> {
         if let Some(pid) = running.find(&self.place) {
             // It may have ended by itself.
             let _ = kill_process(pid, Signal::KILL);
-        } else {
+        } else if self.place.signal(&running.name, "KILL").is_err() {
+            // Its input ends with whoever started it.
             let _ = running.child.kill();
         }
         let _ = running.child.wait();
@@ -147,8 +154,8 @@ impl<P: Place> Fleet for Children<P> {
 
     async fn freeze(&mut self, peer: usize, frozen: bool) -> Result<(), FleetError> {
         let Some(running) = self.running.get_mut(&peer) else { return Ok(()) };
-        let signal = if frozen { Signal::STOP } else { Signal::CONT };
-        let Some(pid) = running.find(&self.place) else { return Ok(()) };
+        let (signal, word) = if frozen { (Signal::STOP, "STOP") } else { (Signal::CONT, "CONT") };
+        let Some(pid) = running.find(&self.place) else { return self.place.signal(&running.name, word) };
         let failed = |source: rustix::io::Errno| FleetError::Process {
             action: "stop or continue",
             name: running.name.clone(),
@@ -287,6 +294,11 @@ impl Place for Here {
 
     fn pid(&self, _: &str, child: &Child) -> Option<u32> {
         Some(child.id())
+    }
+
+    fn signal(&self, _: &str, _: &'static str) -> Result<(), FleetError> {
+        // Every process here is shown.
+        Ok(())
     }
 
     fn seen(&self, path: &Path) -> PathBuf {

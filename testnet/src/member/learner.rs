@@ -18,11 +18,6 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Whether it is closed.
-    pub fn is_closed(&self) -> bool {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn pass(&self) {
         let closed = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.0.1.wait_while(closed, |closed| *closed));

@@ -1,5 +1,6 @@
 //! The run of one seed with real nodes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use peerlearn::event::{NodeEvent, Stamped};
@@ -19,8 +20,10 @@ use crate::scenario::{Act, Dealt, Plan, Step};
 
 /// How often the whole network is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Longest wait for a node to say that it is up, before the next one is started.
-const HELLO: Duration = Duration::from_secs(30);
+/// Longest wait for one more node to say that it is up. Containers on a busy machine take their time.
+const HELLO: Duration = Duration::from_secs(60);
+/// Most nodes that start at a time: beyond that they only wait for each other.
+const STARTING: usize = 8;
 /// After the last round: time for models that are on their way, and for the last sketches.
 const SETTLE: Duration = Duration::from_millis(600);
 
@@ -69,6 +72,8 @@ struct Run<'a, F> {
     fold: EventFold,
     rng: ChaCha8Rng,
     failed: Option<String>,
+    /// Whether everybody is there and trains.
+    has_begun: bool,
 }
 
 impl<'a, F: Fleet> Run<'a, F> {
@@ -96,6 +101,7 @@ impl<'a, F: Fleet> Run<'a, F> {
             fold: EventFold::new(names),
             rng: ChaCha8Rng::seed_from_u64(plan.seed),
             failed: None,
+            has_begun: false,
         }
     }
 
@@ -106,14 +112,9 @@ impl<'a, F: Fleet> Run<'a, F> {
         mut stop: watch::Receiver<bool>,
     ) -> Result<Ending, RunError> {
         self.introduce(dealt)?;
-        for peer in 0..self.peers.len() {
-            if self.plan.peers[peer].joins_at.is_zero() {
-                self.start(peer).await?;
-                self.hear_hello(peer, &mut told).await?;
-            }
+        if !self.gather(&mut told, &mut stop).await? {
+            return Ok(Ending::Interrupted);
         }
-        // The time starts when everybody is there, as in the simulator.
-        self.began = Instant::now();
         let mut steps = self.plan.steps.iter().peekable();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -148,6 +149,36 @@ impl<'a, F: Fleet> Run<'a, F> {
         }
     }
 
+    /// Starts everybody who is there from the start: one first, then twice as many each time, so that all but the first have
+    /// somebody to dial. They train when the last one is up: a container takes a second or more to start, a round less.
+    /// False when somebody stopped the run.
+    async fn gather(
+        &mut self,
+        told: &mut mpsc::Receiver<(usize, Told)>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, RunError> {
+        let first: Vec<usize> = (0..self.peers.len()).filter(|&peer| !self.is_late(peer)).collect();
+        let (mut rest, mut size) = (&first[..], 1);
+        while !rest.is_empty() {
+            let (wave, later) = rest.split_at(rest.len().min(size));
+            for &peer in wave {
+                self.start(peer).await?;
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return Ok(false),
+                heard = self.hear_hello(wave, told) => heard?,
+            }
+            (rest, size) = (later, (2 * size).min(STARTING));
+        }
+        // The time starts when everybody is there, as in the simulator.
+        self.began = Instant::now();
+        self.has_begun = true;
+        for peer in first {
+            self.fleet.order(peer, Order::Begin).await;
+        }
+        Ok(true)
+    }
+
     fn write(&mut self, row: Row) -> Result<(), RunError> {
         (self.watch)(&row);
         Ok(self.writer.write(row)?)
@@ -169,7 +200,8 @@ impl<'a, F: Fleet> Run<'a, F> {
             };
             self.write(Row::Peer(row))?;
         }
-        let late: Vec<String> = self.late().map(|peer| self.plan.peers[peer].name.clone()).collect();
+        let late = (0..self.peers.len()).filter(|&peer| self.is_late(peer));
+        let late: Vec<String> = late.map(|peer| self.plan.peers[peer].name.clone()).collect();
         if !late.is_empty() {
             let words = format!("{} are not there yet", late.len());
             self.write(Row::Fault(FaultRow { t_ms: 0, kind: "absent".to_owned(), names: late, words }))?;
@@ -177,8 +209,8 @@ impl<'a, F: Fleet> Run<'a, F> {
         Ok(())
     }
 
-    fn late(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.plan.peers.len()).filter(|&peer| !self.plan.peers[peer].joins_at.is_zero())
+    fn is_late(&self, peer: usize) -> bool {
+        !self.plan.peers[peer].joins_at.is_zero()
     }
 
     async fn start(&mut self, peer: usize) -> Result<(), RunError> {
@@ -186,7 +218,11 @@ impl<'a, F: Fleet> Run<'a, F> {
         let mut config = plan.config.clone();
         config.network.listen = self.fleet.listen();
         // A contact or two among those who are there; a peer with a disk also has its address book.
-        let known: Vec<usize> = (0..self.peers.len()).filter(|&other| self.peers[other].up && other != peer).collect();
+        let is_there = |other: &usize| {
+            let standing = &self.peers[*other];
+            standing.up && !standing.addresses.is_empty() && *other != peer
+        };
+        let known: Vec<usize> = (0..self.peers.len()).filter(is_there).collect();
         let chosen = known.sample(&mut self.rng, 2);
         config.network.contacts = chosen.filter_map(|&other| self.peers[other].addresses.first().cloned()).collect();
         let ids = self.ids();
@@ -198,6 +234,7 @@ impl<'a, F: Fleet> Run<'a, F> {
             rows: None,
             attack: plan.attack.map(|attack| attack.to_string()),
             links: self.links.table(peer, &ids),
+            waits: !self.has_begun,
         };
         self.fleet.start(peer, spec).await?;
         self.peers[peer].up = true;
@@ -209,24 +246,26 @@ impl<'a, F: Fleet> Run<'a, F> {
         self.peers.iter().map(|peer| peer.id).collect()
     }
 
-    /// Waits until a node is up, so that the next one has somebody to dial.
-    async fn hear_hello(&mut self, peer: usize, told: &mut mpsc::Receiver<(usize, Told)>) -> Result<(), RunError> {
-        let deadline = Instant::now() + HELLO;
-        loop {
+    /// Waits until nodes are up, so that the next ones have somebody to dial.
+    async fn hear_hello(&mut self, wave: &[usize], told: &mut mpsc::Receiver<(usize, Told)>) -> Result<(), RunError> {
+        let mut missing: BTreeSet<usize> = wave.iter().copied().collect();
+        let mut deadline = Instant::now() + HELLO;
+        while let Some(&first) = missing.first() {
             let news = tokio::time::timeout_at(deadline, told.recv()).await;
             let Ok(Some((from, news))) = news else {
-                let reason = format!("{} did not say that it is up", self.plan.peers[peer].name);
+                let reason = format!("{} did not say that it is up", self.plan.peers[first].name);
                 return Err(RunError::Driver { driver: "of real nodes", reason });
             };
-            let is_it = from == peer && matches!(news, Told::Hello { .. });
+            let is_hello = matches!(news, Told::Hello { .. });
             self.take(from, news)?;
             if let Some(reason) = self.failed.take() {
                 return Err(RunError::Driver { driver: "of real nodes", reason });
             }
-            if is_it {
-                return Ok(());
+            if is_hello && missing.remove(&from) {
+                deadline = Instant::now() + HELLO;
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, peer: usize, news: Told) -> Result<(), RunError> {

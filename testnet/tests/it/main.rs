@@ -7,6 +7,7 @@ use peerlearn_testnet::replications::{Report, Run, Scenario, find, folder};
 
 mod browser;
 mod byrdlab;
+mod docker;
 mod epidemic;
 mod gossip;
 mod hospitals;
