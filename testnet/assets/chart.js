@@ -63,7 +63,8 @@ const sizes = new ResizeObserver((entries) => {
     const known = watched.get(entry.target);
     if (known && Math.abs(known.width - entry.contentRect.width) > 1) {
       known.width = entry.contentRect.width;
-      known.draw();
+      // Not within the observation: a drawing changes sizes, and the browser would complain of a loop.
+      requestAnimationFrame(() => known.draw());
     }
   }
 });

@@ -25,7 +25,7 @@ impl CompareArgs {
     /// Any [`RecordError`].
     pub fn run(&self) -> Result<(), RecordError> {
         let comparison = compare(&self.directories)?;
-        print!("{}", comparison.text());
+        super::show(&comparison.text());
         let failed = |source| RecordError::Write { path: self.out.clone(), source };
         std::fs::write(&self.out, comparison.page()).map_err(failed)?;
         eprintln!("curves: {}", self.out.display());

@@ -32,9 +32,7 @@ pub struct ReplicateArgs {
 pub fn replicate(args: ReplicateArgs) -> Result<ExitCode, CliError> {
     match &args.name {
         None => {
-            replications::all()
-                .iter()
-                .for_each(|replication| println!("{:<18} {}", replication.name, replication.about));
+            replications::all().iter().for_each(|replication| say!("{:<18} {}", replication.name, replication.about));
         }
         Some(name) => run(name, &args)?,
     }
@@ -47,6 +45,6 @@ fn run(name: &str, args: &ReplicateArgs) -> Result<(), ReplicationError> {
     let scenario = Scenario::read(&path, args.fast)?;
     let run = Run { scenario, data: data_dir()?, fast: args.fast, only: args.only.clone() };
     let report = (replication.run)(&run)?;
-    print!("{}", report.markdown());
+    super::show(&report.markdown());
     args.out.as_ref().map_or(Ok(()), |folder| report.write(folder))
 }

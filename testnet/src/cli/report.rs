@@ -21,7 +21,7 @@ impl ReportArgs {
     /// # Errors
     /// Any [`RecordError`].
     pub fn run(&self) -> Result<(), RecordError> {
-        println!("{}", write_report(&self.directory)?.display());
+        say!("{}", write_report(&self.directory)?.display());
         Ok(())
     }
 }

@@ -132,11 +132,11 @@ pub(super) async fn interrupted() {
 pub fn conclude(finished: &Finished) -> ExitCode {
     let outcome = &finished.outcome;
     let percent = |[mean, deviation]: [f64; 2]| format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0);
-    println!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean));
+    say!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean));
     for expectation in &outcome.expectations {
-        println!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words);
+        say!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words);
     }
-    println!("records in {0}, to look at in {0}/report.html", finished.directory.display());
+    say!("records in {0}, to look at in {0}/report.html", finished.directory.display());
     match (finished.interrupted, outcome.passed) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,

@@ -43,7 +43,7 @@ impl WatchArgs {
         let failed = |source| WatchError::Listen { address: self.listen.clone(), source };
         let listener = tokio::net::TcpListener::bind(&self.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        println!("http://{address}/");
+        say!("http://{address}/");
         tokio::select! {
             ended = serve(source, listener) => ended.map_err(failed),
             _ = tokio::signal::ctrl_c() => Ok(()),

@@ -35,7 +35,7 @@ fn a_clear_difference_is_more_than_chance_and_a_small_one_is_not() {
     let c = run(&folder.path().join("c"), &[0.80, 0.83, 0.81, 0.79, 0.82]);
     let clear = compare(&[a.clone(), b]).unwrap();
     let words = verdict(&clear, "accuracy of the worst peer");
-    assert!(words.contains("b is higher by 10.0 points than a, and this is more than chance"), "{words}");
+    assert!(words.contains("b is higher by 10.00 points than a, and this is more than chance"), "{words}");
     let small = compare(&[a, c]).unwrap();
     let words = verdict(&small, "accuracy of the worst peer");
     assert!(words.contains("may be chance (p = 0."), "{words}");

@@ -55,11 +55,11 @@ fn every_small_scenario_passes_in_the_simulator() {
 
 #[test]
 fn attackers_on_the_wire_break_a_plain_mean_and_not_a_trimmed_one() {
-    let shorter = ["--quiet", "--set", "rounds=60", "--set", "expect={}"];
+    let shorter = ["--quiet", "--set", "rounds=60", "--set", "expect={}", "--set", "group.1.attack=gaussian:2"];
     let trimmed = passes("byzantine-20", "inproc", &shorter);
     let plain = passes("byzantine-20", "inproc", &[&shorter[..], &["--set", "node.mixing.rule=uniform"]].concat());
     assert!(trimmed.mean[0] > 0.85, "trimmed {:?}", trimmed.mean);
-    assert!(plain.mean[0] < trimmed.mean[0] - 0.1, "plain {:?} against {:?}", plain.mean, trimmed.mean);
+    assert!(plain.mean[0] < trimmed.mean[0] - 0.3, "plain {:?} against {:?}", plain.mean, trimmed.mean);
 }
 
 #[test]

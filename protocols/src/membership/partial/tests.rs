@@ -47,10 +47,10 @@ impl Network {
         let mut answer = None;
         for output in outputs {
             match output {
-                Output::Dial { peer, addresses } => {
+                Output::Dial { peer: named, addresses } => {
                     assert!(!addresses.is_empty());
                     let there = (0..self.machines.len()).find(|number| addresses.contains(&address(*number)));
-                    self.connect(to, peer.or(there.map(super::tests::peer)).unwrap());
+                    self.connect(to, named.or(there.map(peer)).unwrap());
                 }
                 Output::Shuffle { partner, addresses, descriptors } => {
                     if !self.machines[&to].is_connected(&partner) {
