@@ -193,7 +193,7 @@ impl Run<'_> {
             match *act {
                 // The simulator was told when it comes.
                 Act::Join(_) => {}
-                Act::Crash(peer) => self.world.change(peer, Change::Crash),
+                Act::Crash(peer) => self.world.change(peer, Change::Kill),
                 Act::Leave(peer) => self.world.change(peer, Change::Leave),
                 Act::Wipe(_) => {}
                 Act::Return(peer) => {

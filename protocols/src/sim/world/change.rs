@@ -19,6 +19,9 @@ pub enum Change {
     /// Gone without goodbye: the others notice when their connections time out. It keeps its disk, and on it what it had
     /// when it last closed a round.
     Crash,
+    /// Its process is killed: the system under it closes its connections, so the others notice at once. It has on its disk
+    /// what it had when it last closed a round.
+    Kill,
     /// Gone with goodbye, all it has on its disk.
     Leave,
     /// Back with what is on its disk and an address book of everyone it knew.
@@ -94,6 +97,7 @@ impl Peer {
         self.digest.push(change.code());
         match change {
             Change::Crash => self.crash(env),
+            Change::Kill => self.kill(env),
             Change::Leave => self.leave(env),
             Change::Return if !self.stats.there => self.come(env),
             Change::ReturnEmpty if !self.stats.there => {
@@ -111,9 +115,23 @@ impl Peer {
         }
     }
 
+    fn kill(&mut self, env: &Environment<'_>) {
+        if self.stats.there {
+            self.fall_back();
+            self.leave(env);
+        }
+    }
+
+    /// To what is on its disk.
+    fn fall_back(&mut self) {
+        if let Some(committed) = self.committed.take() {
+            self.learner = *committed;
+        }
+    }
+
     fn crash(&mut self, env: &Environment<'_>) {
         if self.stats.there {
-            self.learner = self.committed.take().map_or_else(|| self.learner.clone(), |committed| *committed);
+            self.fall_back();
             self.drop_connections(env);
             self.go(env);
             self.lose_memory();
@@ -188,6 +206,7 @@ impl Change {
                 digest.value()
             }
             Change::MoveAddress => 9,
+            Change::Kill => 10,
         }
     }
 }

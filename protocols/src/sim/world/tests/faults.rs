@@ -30,7 +30,7 @@ fn told_of(world: &mut World<'_>, gone: usize) -> Vec<(Time, usize)> {
 }
 
 #[test]
-fn goodbye_is_heard_at_once_and_a_crash_only_after_the_timeout() {
+fn goodbye_and_a_killed_process_are_heard_at_once_and_a_crash_only_after_the_timeout() {
     let model = Averaging::new(8).unwrap();
     let heard_after = |change: Change| {
         let mut world = patient(&model, 1, 8);
@@ -44,6 +44,7 @@ fn goodbye_is_heard_at_once_and_a_crash_only_after_the_timeout() {
         (heard[0].0 - seconds(20), heard.last().unwrap().0 - seconds(20))
     };
     assert!(heard_after(Change::Leave).1 < Duration::from_secs(1));
+    assert!(heard_after(Change::Kill).1 < Duration::from_secs(1));
     let (first, last) = heard_after(Change::Crash);
     assert!(first >= Duration::from_secs(10) && last <= Duration::from_secs(15), "{first:?} to {last:?}");
 }
