@@ -19,4 +19,4 @@ case " $* " in
   *) files=(--file 'protocols/src/mixing/**' --file protocols/src/mixing.rs --file 'protocols/src/codec/**' --file protocols/src/codec.rs) ;;
 esac
 exec cargo mutants --package peerlearn-protocols --features parallel "${files[@]}" --exclude-re 'impl fmt::' \
-  --jobs 1 --baseline skip --timeout 60 --cargo-arg=--lib --output "$out" "$@" -- -- mixing:: codec:: wire::
+  --jobs 1 --timeout 60 --cargo-arg=--lib --output "$out" "$@" -- -- mixing:: codec:: wire::

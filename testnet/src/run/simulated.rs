@@ -6,6 +6,8 @@ use peerlearn::NodeConfig;
 use peerlearn::data::Dataset;
 use peerlearn::learner::ModelFamily;
 use peerlearn_protocols::membership::MembershipConfig;
+use peerlearn_protocols::sampling::Sampling;
+use peerlearn_protocols::sampling::view::ViewConfig;
 use peerlearn_protocols::sim::world::{Change, Discovery, Happening, Link, PeerStart, Recorded, World, WorldConfig};
 use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, disagreement, measure};
 use peerlearn_protocols::time::Time;
@@ -332,6 +334,10 @@ fn world_config(plan: &Plan) -> Result<WorldConfig, RunError> {
     let first = plan.peers.first().ok_or_else(|| refuse("there is nobody".to_owned()))?;
     let config = &first.config;
     let sampling = config.membership.sampling().map_err(|error| refuse(error.to_string()))?;
+    let discovery = match sampling {
+        Sampling::View { size } => Discovery::Shuffle(ViewConfig::of_size(size), config.membership.shuffle_every),
+        sampling => Discovery::Gossip(MembershipConfig { sampling, ..config.membership.machine() }),
+    };
     let mut round = config.round.machine(config.mixing.rule);
     round.min_interval = plan.scenario.pace.0;
     Ok(WorldConfig {
@@ -341,7 +347,7 @@ fn world_config(plan: &Plan) -> Result<WorldConfig, RunError> {
         rule: config.mixing.rule,
         codec: config.exchange.codec,
         rounding: config.exchange.rounding,
-        discovery: Discovery::Gossip(MembershipConfig { sampling, ..config.membership.machine() }),
+        discovery,
         link: link(&plan.scenario.links),
         request_timeout: config.network.request_timeout,
         start_within: START_WITHIN,
