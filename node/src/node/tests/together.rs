@@ -22,6 +22,13 @@ async fn line(count: usize, change: impl Fn(usize, &mut NodeConfig)) -> (Vec<Nod
     (nodes, streams)
 }
 
+/// Waits for the end of the last round. No event says it: the last one comes before.
+async fn finished(node: &Node) {
+    while node.status().await.phase != crate::status::Phase::Finished {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_with_views_of_four_mix_with_more_than_they_know_at_a_time() {
     let (nodes, mut streams) = line(12, |_, config| {
@@ -120,10 +127,7 @@ async fn mass_outlives_a_restart_and_is_neither_made_nor_lost() {
     let cat = start(contact.clone()).await.unwrap();
     let mut nodes = vec![ant, bat, cat];
     for node in &nodes {
-        // Asked, not listened for: a node that has finished tells nothing more.
-        while node.status().await.phase != crate::status::Phase::Finished {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        finished(node).await;
     }
     let mut masses = Vec::new();
     for node in &nodes {
@@ -217,10 +221,8 @@ async fn pairs_keep_the_sum_of_all_models_and_bring_them_together() {
     }
     let start = nodes[0].snapshot().await.unwrap().params;
     go.store(true, std::sync::atomic::Ordering::SeqCst);
-    for (node, events) in nodes.iter().zip(&mut streams) {
-        while node.status().await.phase != crate::status::Phase::Finished {
-            next(events, |_| Some(())).await;
-        }
+    for node in &nodes {
+        finished(node).await;
     }
     let mut models = Vec::new();
     for node in &nodes {
