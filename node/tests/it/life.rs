@@ -46,7 +46,8 @@ fn three_nodes_learn_together_one_dies_a_fourth_comes_and_the_first_goes_for_goo
     let mut cat = join(path, "cat", &invitation, "data.part=2");
     for (node, home) in [(&mut ant, "ant"), (&mut bat, "bat"), (&mut cat, "cat")] {
         // One who joins mixes before its first round.
-        let is_learning = |status: &Value| known(status) == 2 && mixed(status) > 0 && status["round"].as_u64() > Some(0);
+        let is_learning =
+            |status: &Value| known(status) == 2 && mixed(status) > 0 && status["round"].as_u64() > Some(0);
         let status = until(node, path, home, is_learning);
         assert!(status["bytes_in"].as_u64() > Some(0), "{status}");
     }
