@@ -122,7 +122,7 @@ impl ExchangeHandle {
     }
 
     /// Meets a peer: both move towards each other by half of the difference of the models they name, this one when it next
-    /// takes [`ExchangeHandle::halves`]. A model that has had its meeting as a guest meets nobody else, which is no failure.
+    /// takes [`ExchangeHandle::halves`]. A model that has a meeting as a guest meets nobody else, which is no failure.
     ///
     /// # Errors
     /// Any [`PullFailure`]; a meeting that is settled after `limit` counts all the same.

@@ -33,12 +33,14 @@ fn every_restart_resumes_from_the_last_committed_round() {
         }
         std::thread::sleep(Duration::from_micros(rng.random_range(0..60_000)));
         node.kill();
+        // Lines of one life may change places: its first commit may be said before where it started from.
+        let before = committed;
         for line in node.drain() {
             assert!(!line.contains("panicked") && !line.contains("error:"), "life {life}, seed {SEED}: {line}");
             if let Some(round) = number_after(line, " rows, round ") {
-                assert!(round >= committed, "life {life}, seed {SEED}: back from {committed} to {round}");
+                assert!(round >= before, "life {life}, seed {SEED}: back from {before} to {round}");
                 starts.push(round);
-                committed = round;
+                committed = committed.max(round);
             }
             if let Some(peer) = line.strip_prefix("peer 12D3").map(str::to_owned) {
                 assert_eq!(*identity.get_or_insert(peer.clone()), peer, "life {life}");

@@ -64,9 +64,9 @@ pub struct Lead {
 /// Why no meeting can be led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoLead {
-    /// Another meeting is under way.
+    /// Another meeting that this peer leads is under way, or all rounds are done.
     Busy,
-    /// The newest publication has had its meeting, or there is none.
+    /// The newest publication has its meeting, as that of a guest or before, or there is none.
     Spent,
 }
 
@@ -134,8 +134,11 @@ impl Pairing {
     /// # Errors
     /// [`NoLead`].
     pub fn lead(&mut self, partner: PeerId) -> Result<Lead, NoLead> {
-        if self.closed || self.leading.is_some() || self.guest.is_some() {
+        if self.closed || self.leading.is_some() {
             return Err(NoLead::Busy);
+        }
+        if self.guest.is_some() {
+            return Err(NoLead::Spent);
         }
         let ours = self.fresh.take().ok_or(NoLead::Spent)?;
         self.number += 1;

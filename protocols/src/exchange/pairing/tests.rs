@@ -51,7 +51,7 @@ fn one_meeting_at_a_time_and_one_for_each_publication() {
     assert_eq!(ant.invited(peer(3), 1, CODEC).unwrap_err(), Refusal::Busy);
     bat.invited(peer(1), lead.number, CODEC).unwrap();
     assert_eq!(bat.invited(peer(3), 1, CODEC).unwrap_err(), Refusal::Busy);
-    assert_eq!(bat.lead(peer(3)).unwrap_err(), NoLead::Busy);
+    assert_eq!(bat.lead(peer(3)).unwrap_err(), NoLead::Spent);
     bat.arrived(peer(1), lead.number, bytes(1), 9);
     bat.settle(peer(1), lead.number);
     assert_eq!(bat.lead(peer(3)).unwrap_err(), NoLead::Spent);
