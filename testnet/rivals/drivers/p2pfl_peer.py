@@ -5,6 +5,8 @@ import threading
 import time
 
 os.environ["DISABLE_RAY"] = "True"
+# All peers make this folder when p2pfl is imported; with sixteen, one found that another had been faster and gave up.
+os.makedirs("logs", exist_ok=True)
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import lightning
