@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use peerlearn_protocols::params::ParamsError;
 use peerlearn_protocols::sim::{Model, Rows};
-use peerlearn_testnet::cnn::ClippedGossipCnn;
+use peerlearn_testnet::cnn::{ClippedGossipCnn, Dropout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -14,7 +14,7 @@ const BATCH: usize = 32;
 const MULTIPLY_ADDS: usize = 2 * 676 * 9 * 32 + 3 * (576 * 288 * 64 + 9216 * 128 + 128 * 10);
 
 fn main() -> Result<(), ParamsError> {
-    let model = ClippedGossipCnn::new(true)?;
+    let model = ClippedGossipCnn::new(Dropout::Fresh)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let rows = Rows {
         width: 784,

@@ -1,5 +1,6 @@
-//! How fast the simulator is: `cargo run --release -p peerlearn-protocols --features sim --example simulator_speed --
-//! [PEERS] [ROUNDS] [PARAMETERS]`; with `RAYON_NUM_THREADS=1` on one core. Averaging only, s = 4, int8, shuffled views.
+//! How fast the simulator is: `cargo run --release -p peerlearn-testnet --example simulator_speed -- [PEERS] [ROUNDS]
+//! [PARAMETERS]`; with `RAYON_NUM_THREADS=1` on one core, with `--features jemalloc` in huge pages. Averaging only, s = 4,
+//! int8, shuffled views.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use peerlearn_protocols::sampling::view::ViewConfig;
 use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
 use peerlearn_protocols::sim::{Averaging, Model, Rows, Training};
 use peerlearn_protocols::time::Time;
+// For its allocator.
+use peerlearn_testnet as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<usize>());

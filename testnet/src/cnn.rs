@@ -1,8 +1,8 @@
 //! The convolutional network of "Byzantine-robust decentralized learning via ClippedGossip" (He, Karimireddy, Jaggi
-//! 2022), which is the MNIST example of PyTorch, as a [`Model`] for the simulator.
+//! 2022), as a [`Model`] for the simulator: the MNIST example of PyTorch without its second ReLU, as in their code.
 //!
-//! 3x3 convolution 1 to 32, ReLU, 3x3 convolution 32 to 64, ReLU, 2x2 maximum, channel dropout 0.25, dense 9216 to 128,
-//! ReLU, dropout 0.5, dense 128 to 10, softmax cross-entropy.
+//! 3x3 convolution 1 to 32, ReLU, 3x3 convolution 32 to 64, 2x2 maximum, channel dropout 0.25, dense 9216 to 128, ReLU,
+//! dropout 0.5, dense 128 to 10, softmax cross-entropy.
 
 mod activation;
 mod conv;
@@ -34,15 +34,30 @@ const HIDDEN_DROPOUT: f64 = 0.5;
 #[derive(Debug, Clone)]
 pub struct ClippedGossipCnn {
     layout: Layout,
-    dropout: bool,
+    dropout: Dropout,
 }
 
+/// What dropout draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropout {
+    /// Nothing: it is left out.
+    Off,
+    /// Anew for every row of every batch, which is what dropout is.
+    Fresh,
+    /// The same for the n-th row of every batch, at everybody and for ever. The authors' runs did this: they put the state
+    /// of the random generator back after each worker's step, so that it never moved.
+    Frozen,
+}
+
+/// What [`Dropout::Frozen`] draws from.
+const FROZEN: u64 = 0x6472_6f70;
+
 impl ClippedGossipCnn {
-    /// The network of the paper; `dropout: false` leaves out both dropouts.
+    /// The network of the paper.
     ///
     /// # Errors
     /// None in practice: only what [`Layout::new`] refuses.
-    pub fn new(dropout: bool) -> Result<Self, ParamsError> {
+    pub fn new(dropout: Dropout) -> Result<Self, ParamsError> {
         let tensor = |name: &str, shape: &[usize]| TensorSpec { name: name.to_owned(), shape: shape.to_vec() };
         let layout = Layout::new(vec![
             tensor("conv1.weight", &[3, 3, CONV1.inputs, CONV1.outputs]),
@@ -100,8 +115,13 @@ impl Model for ClippedGossipCnn {
         for chunk in batch.chunks(CHUNK) {
             let labels: Vec<u32> = chunk.iter().map(|&index| rows.labels[index]).collect();
             let mut pass = Pass::new(gather(rows, chunk));
-            if self.dropout {
-                pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, noise);
+            match self.dropout {
+                Dropout::Off => {}
+                Dropout::Fresh => pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, noise),
+                Dropout::Frozen => {
+                    let mut still = ChaCha8Rng::seed_from_u64(FROZEN);
+                    pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, &mut still);
+                }
             }
             pass.forward(&parts);
             loss += pass.backward(&parts, &labels, 1.0 / batch.len() as f32, &mut gradient);

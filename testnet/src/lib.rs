@@ -15,3 +15,8 @@ pub mod run;
 pub mod scenario;
 pub mod view;
 pub mod watch;
+
+/// See the feature `jemalloc` in the README of this folder.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

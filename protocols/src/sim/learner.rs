@@ -63,6 +63,8 @@ pub enum Order {
     Shuffled,
     /// So many consecutive rows from a random start.
     Consecutive,
+    /// Every row once, as they lie, then again in the same order.
+    Repeated,
 }
 
 /// How a step size falls with the round, counted from 0.
@@ -175,7 +177,9 @@ impl SimLearner {
         (0..size)
             .map(|_| {
                 if self.next >= rows {
-                    rand::seq::SliceRandom::shuffle(&mut self.order[..], &mut self.rng);
+                    if training.order == Order::Shuffled {
+                        rand::seq::SliceRandom::shuffle(&mut self.order[..], &mut self.rng);
+                    }
                     self.next = 0;
                 }
                 self.next += 1;

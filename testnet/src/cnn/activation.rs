@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::conv::Conv;
 
-/// The mark of a maximum through which no gradient flows, because ReLU or dropout closed it.
+/// The mark of a maximum through which no gradient flows, because dropout closed it.
 const CLOSED: u8 = 4;
 
 /// ReLU in place.
@@ -40,7 +40,7 @@ pub(super) fn relu_widen(conv: &Conv, gradient: &[f32], activation: &[f32], wide
     }
 }
 
-/// ReLU, the 2x2 maximum and channel dropout of one image on the wide grid of `conv`.
+/// The 2x2 maximum and channel dropout of one image on the wide grid of `conv`.
 ///
 /// Shapes: `wide: [conv.wide_len()]`, `scale: [outputs]` (what dropout multiplies each channel by), `pooled`,
 /// `picks: [out_side / 2, out_side / 2, outputs]`; `picks` say which of the four pixels won.
@@ -68,9 +68,8 @@ fn pool_pixel(corners: [&[f32]; 4], scale: &[f32], pooled: &mut [f32], picks: &m
         for (value, index) in [(*b, 1), (*c, 2), (*d, 3)] {
             (best, winner) = if value > best { (value, index) } else { (best, winner) };
         }
-        let value = best.max(0.0) * scale;
-        *pooled = value;
-        *pick = if value > 0.0 { winner } else { CLOSED };
+        *pooled = best * scale;
+        *pick = if *scale > 0.0 { winner } else { CLOSED };
     }
 }
 

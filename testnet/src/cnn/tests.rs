@@ -17,7 +17,7 @@ fn noise_rows(count: usize, seed: u64) -> Rows {
     }
 }
 
-/// A 3x3 convolution with ReLU. Shapes: `image: [side, side, inputs]`, answer `[side - 2, side - 2, outputs]`.
+/// A 3x3 convolution. Shapes: `image: [side, side, inputs]`, answer `[side - 2, side - 2, outputs]`.
 fn reference_conv(weights: &[f64], bias: &[f64], image: &[f64], side: usize) -> Vec<f64> {
     let outputs = bias.len();
     let inputs = weights.len() / 9 / outputs;
@@ -31,7 +31,7 @@ fn reference_conv(weights: &[f64], bias: &[f64], image: &[f64], side: usize) -> 
                 pixel.iter_mut().zip(&weights[from..from + outputs]).for_each(|(sum, w)| *sum += value * w);
             }
         }
-        out.extend(pixel.iter().map(|value| value.max(0.0)));
+        out.extend(pixel);
     }
     out
 }
@@ -57,6 +57,7 @@ fn reference_dense(weights: &[f64], bias: &[f64], input: &[f64]) -> Vec<f64> {
 fn reference_scores(layout: &Layout, params: &[f64], image: &[f64]) -> Vec<f64> {
     let part = |tensor: usize| &params[layout.range(tensor)];
     let first = reference_conv(part(0), part(1), image, 28);
+    let first: Vec<f64> = first.iter().map(|value| value.max(0.0)).collect();
     let pooled = reference_pool(&reference_conv(part(2), part(3), &first, 26));
     let hidden = reference_dense(part(4), part(5), &pooled);
     let hidden: Vec<f64> = hidden.iter().map(|value| value.max(0.0)).collect();
@@ -74,7 +75,7 @@ fn reference_loss(layout: &Layout, params: &[f64], rows: &Rows, batch: &[usize])
 
 #[test]
 fn shapes_and_initial_bounds() {
-    let model = ClippedGossipCnn::new(true).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Fresh).unwrap();
     assert_eq!(model.layout().len(), 1_199_882);
     let params = model.initial(3);
     assert_eq!(model.layout().check(&params), Ok(()));
@@ -92,7 +93,7 @@ fn shapes_and_initial_bounds() {
 
 #[test]
 fn scores_are_those_of_the_reference() {
-    let model = ClippedGossipCnn::new(true).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Fresh).unwrap();
     let (params, rows) = (model.initial(5), noise_rows(3, 2));
     let wide: Vec<f64> = params.iter().map(|&x| f64::from(x)).collect();
     for (index, scores) in model.scores(&params, &rows, &[0, 1, 2]).chunks_exact(10).enumerate() {
@@ -105,7 +106,7 @@ fn scores_are_those_of_the_reference() {
 
 #[test]
 fn gradient_is_that_of_central_differences() {
-    let model = ClippedGossipCnn::new(false).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Off).unwrap();
     let (mut params, rows, batch) = (model.initial(6), noise_rows(2, 3), [0, 1]);
     // Twice the usual size, so that gradients are far from zero.
     params.iter_mut().for_each(|x| *x *= 2.0);
@@ -133,7 +134,7 @@ fn gradient_is_that_of_central_differences() {
 
 #[test]
 fn gradient_with_dropout_is_the_slope_of_its_own_draw() {
-    let model = ClippedGossipCnn::new(true).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Fresh).unwrap();
     let (params, rows) = (model.initial(7), noise_rows(40, 4));
     let batch: Vec<usize> = (0..40).collect();
     let mut gradient = vec![0.0; params.len()];
@@ -153,7 +154,7 @@ fn gradient_with_dropout_is_the_slope_of_its_own_draw() {
 
 #[test]
 fn equal_noise_gives_equal_bits_and_other_noise_another_gradient() {
-    let model = ClippedGossipCnn::new(true).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Fresh).unwrap();
     let (params, rows) = (model.initial(8), noise_rows(8, 5));
     assert_eq!(params, model.initial(8));
     let draw = |seed: u64| {
@@ -167,6 +168,18 @@ fn equal_noise_gives_equal_bits_and_other_noise_another_gradient() {
 }
 
 #[test]
+fn frozen_dropout_is_the_same_whatever_the_noise() {
+    let (params, rows) = (ClippedGossipCnn::new(Dropout::Off).unwrap().initial(8), noise_rows(2, 5));
+    let loss = |dropout, seed| {
+        let model = ClippedGossipCnn::new(dropout).unwrap();
+        let mut noise = ChaCha8Rng::seed_from_u64(seed);
+        model.gradient(&params, &rows, &[0, 1], &mut noise, &mut vec![0.0; params.len()])
+    };
+    assert_eq!(loss(Dropout::Frozen, 1), loss(Dropout::Frozen, 2));
+    assert_ne!(loss(Dropout::Frozen, 1), loss(Dropout::Off, 1));
+}
+
+#[test]
 fn sixty_steps_learn_digits() {
     let scale = |byte: u8| (f32::from(byte) / 255.0 - 0.1307) / 0.3081;
     let (train, test) = match data_dir().and_then(|dir| mnist(&dir, scale)) {
@@ -177,7 +190,7 @@ fn sixty_steps_learn_digits() {
         }
         Err(error) => panic!("{error}"),
     };
-    let model = ClippedGossipCnn::new(true).unwrap();
+    let model = ClippedGossipCnn::new(Dropout::Fresh).unwrap();
     let mut params = model.initial(1);
     let mut gradient = vec![0.0; params.len()];
     let mut rng = ChaCha8Rng::seed_from_u64(1);

@@ -6,12 +6,12 @@ use std::path::Path;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::sim::attack::Attack;
 use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_protocols::sim::{Model, Rows, Training};
+use peerlearn_protocols::sim::{Model, Order, Rows, Training};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, parsed, part_of, remembered};
-use crate::cnn::ClippedGossipCnn;
+use crate::cnn::{ClippedGossipCnn, Dropout};
 use crate::data::{DataError, mnist};
 
 /// See the module.
@@ -72,6 +72,8 @@ struct Recipe {
     momentum: f32,
     rows_per_peer: usize,
     judged_rows: usize,
+    /// Whether batches and dropout are the same again and again, as in their runs, or drawn anew.
+    frozen: bool,
 }
 
 /// Who is linked to whom.
@@ -139,8 +141,9 @@ struct Bench<'a> {
 fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let (train, test) = mnist(&run.data, |byte| (f32::from(byte) / 255.0 - 0.1307) / 0.3081)?;
+    let dropout = if setup.training.frozen { Dropout::Frozen } else { Dropout::Fresh };
     let bench =
-        Bench { setup: &setup, model: ClippedGossipCnn::new(true)?, train, test: first(&test, setup.test_rows) };
+        Bench { setup: &setup, model: ClippedGossipCnn::new(dropout)?, train, test: first(&test, setup.test_rows) };
     let cells: Vec<&Cell> = setup.cells.iter().filter(|cell| run.wants(&cell.label())).collect();
     let found: Vec<Found> = cells.par_iter().map(|cell| bench.found(cell)).collect::<Result<_, _>>()?;
     let (mut curves, mut rows) = (Vec::new(), Vec::new());
@@ -231,6 +234,7 @@ impl Bench<'_> {
                 learning_rate: recipe.learning_rate,
                 momentum: recipe.momentum,
                 keep_momentum: true,
+                order: if recipe.frozen { Order::Repeated } else { Order::Shuffled },
                 ..Training::default()
             },
             rule,
