@@ -7,6 +7,8 @@
 //! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
 //! either: see `connections.rs`.
 //!
+//! Peers may train at their own speed, over links of their own, and mix and exchange by a [`Recipe`] of their own.
+//!
 //! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
 //! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
 //!
@@ -24,6 +26,7 @@ mod event;
 mod lie;
 mod peer;
 mod pulling;
+mod recipe;
 mod record;
 mod serving;
 mod shard;
@@ -39,6 +42,7 @@ pub use change::Change;
 pub use config::{Churn, Discovery, Link, Split, WorldConfig};
 pub use lie::Lie;
 pub use peer::Stats;
+pub use recipe::Recipe;
 pub use record::{Happening, Recorded};
 pub use start::PeerStart;
 

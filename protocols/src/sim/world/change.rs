@@ -159,9 +159,10 @@ impl Peer {
     }
 
     fn lose_disk(&mut self, env: &Environment<'_>) {
-        let (config, rows, seed) = (&env.config, self.learner.rows.clone(), self.rng.random());
+        let (rows, seed) = (self.learner.rows.clone(), self.rng.random());
         self.learner = SimLearner::new(self.initial.to_vec(), rows, self.training(env), seed);
-        self.encoder = Encoder::new(config.codec, config.rounding, self.rng.random(), &self.initial);
+        let (codec, rounding) = (self.recipe.codec, self.recipe.rounding);
+        self.encoder = Encoder::new(codec, rounding, self.rng.random(), &self.initial);
         self.committed = None;
         self.seen = self.seen.take().map(|_| Box::default());
         self.stats.rounds = 0;

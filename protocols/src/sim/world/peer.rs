@@ -13,6 +13,7 @@ use super::discovery::{Finder, TASK};
 use super::event::{Alarm, Cause, Letter, Message, Timer};
 use super::lie::Lie;
 use super::pulling::{Active, Arrived};
+use super::recipe::Recipe;
 use super::record::Happening;
 use super::start::PeerStart;
 use super::{Environment, peer_id};
@@ -94,6 +95,8 @@ pub(super) struct Peer {
     train_time: Duration,
     pub slowness: f64,
     training: Option<Box<Training>>,
+    /// Its own, or that of all.
+    pub recipe: Arc<Recipe>,
     /// The learner as it was when it last closed a round, once it is something else.
     pub committed: Option<Box<SimLearner>>,
     /// What it starts with, and again after it has lost its disk.
@@ -123,6 +126,7 @@ impl Peer {
         let drawn = Time::ZERO + config.start_within.mul_f64(rng.random::<f64>());
         let first = start.joins_at.unwrap_or(drawn);
         let training = start.training.as_ref().unwrap_or(&config.training);
+        let recipe = start.recipe.unwrap_or_else(|| Arc::clone(&env.recipe));
         let mut peer = Self {
             index,
             now: Time::ZERO,
@@ -130,13 +134,13 @@ impl Peer {
             outbox: Vec::new(),
             sent: 0,
             life: 0,
-            round: Round::new(config.round.clone(), 0),
+            round: Round::new(recipe.round.clone(), 0),
             round_wake: Time::ZERO,
             round_outputs: Vec::new(),
             discovery: Finder::new(env, index, 0, &mut rng),
             discovery_wake: Time::ZERO,
             shelf: Shelf::new(TASK, ExchangeConfig::default().kept),
-            encoder: Encoder::new(config.codec, config.rounding, rng.random(), &start.params),
+            encoder: Encoder::new(recipe.codec, recipe.rounding, rng.random(), &start.params),
             learner: SimLearner::new(start.params, rows, training, rng.random()),
             scores: ScoreBoard::default(),
             stale: StaleFilter::default(),
@@ -145,13 +149,14 @@ impl Peer {
             next_pull: 0,
             arrived: Vec::new(),
             links: BTreeMap::new(),
-            purse: (config.rule == Rule::PushSum).then(|| Purse::new(config.round.fan_out, 0)),
+            purse: (recipe.rule == Rule::PushSum).then(|| Purse::new(recipe.round.fan_out, 0)),
             lie: start.lie,
             attack: start.attack,
             seen: start.attack.map(|_| Box::default()),
             train_time,
             slowness: 1.0,
             training: start.training.map(Box::new),
+            recipe,
             committed: None,
             initial,
             frozen: None,
@@ -219,7 +224,7 @@ impl Peer {
         self.life += 1;
         self.stats.there = true;
         (self.progressed, self.round_wake, self.discovery_wake) = (self.now, Time::ZERO, Time::ZERO);
-        self.round = Round::new(env.config.round.clone(), self.stats.rounds);
+        self.round = Round::new(self.recipe.round.clone(), self.stats.rounds);
         self.start_discovery(env);
         self.tell_round(env, Input::Started { has_contacts: env.peers > 1 });
         if self.knows_somebody() {

@@ -1,4 +1,5 @@
 mod faults;
+mod recipes;
 
 use std::sync::Arc;
 use std::time::Duration;
