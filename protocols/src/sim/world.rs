@@ -7,7 +7,8 @@
 //! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
 //! either: see `connections.rs`.
 //!
-//! Peers may train at their own speed, over links of their own, and mix and exchange by a [`Recipe`] of their own.
+//! Peers may train at their own speed, over links of their own, and mix and exchange by a [`Recipe`] of their own. A killed
+//! peer goes back to what is on its disk, see `disk.rs`.
 //!
 //! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
 //! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
@@ -21,6 +22,7 @@ mod change;
 mod config;
 mod connections;
 mod discovery;
+mod disk;
 mod environment;
 mod event;
 mod lie;

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::attacker::Seen;
 use super::change::Frozen;
 use super::discovery::{Finder, TASK};
+use super::disk::Committed;
 use super::event::{Alarm, Cause, Letter, Message, Timer};
 use super::lie::Lie;
 use super::pulling::{Active, Arrived};
@@ -32,7 +33,7 @@ use crate::wire::Request;
 /// What a peer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Rounds closed; a lost disk takes them with it.
+    /// Rounds closed; a lost disk takes them with it, and a kill those that did not fit on a full one.
     pub rounds: u64,
     /// Models mixed in.
     pub mixed: u64,
@@ -67,7 +68,7 @@ pub(super) struct Peer {
     pub alarms: BinaryHeap<Alarm>,
     pub outbox: Vec<Letter>,
     sent: u64,
-    life: u32,
+    pub life: u32,
     pub round: Round,
     pub round_wake: Time,
     /// Empty; kept for its memory.
@@ -97,8 +98,10 @@ pub(super) struct Peer {
     training: Option<Box<Training>>,
     /// Its own, or that of all.
     pub recipe: Arc<Recipe>,
-    /// The learner as it was when it last closed a round, once it is something else.
-    pub committed: Option<Box<SimLearner>>,
+    /// What is on its disk, once it has something else in memory.
+    pub committed: Option<Box<Committed>>,
+    /// Whether its disk takes nothing more.
+    pub disk_is_full: bool,
     /// What it starts with, and again after it has lost its disk.
     pub initial: Arc<[f32]>,
     /// Set while its lid is closed.
@@ -158,6 +161,7 @@ impl Peer {
             training: start.training.map(Box::new),
             recipe,
             committed: None,
+            disk_is_full: false,
             initial,
             frozen: None,
             door: 0,
@@ -251,13 +255,6 @@ impl Peer {
 
     pub fn training<'a>(&'a self, env: &'a Environment<'_>) -> &'a Training {
         self.training.as_deref().unwrap_or(&env.config.training)
-    }
-
-    /// Keeps the learner as it is on the disk, before it becomes something else.
-    pub fn keep_committed(&mut self) {
-        if self.committed.is_none() {
-            self.committed = Some(Box::new(self.learner.clone()));
-        }
     }
 
     pub fn record(&mut self, env: &Environment<'_>, what: Happening) {
@@ -371,7 +368,7 @@ impl Peer {
             self.stats.rounds += 1;
             self.note_wait();
             self.progressed = self.now;
-            self.committed = None;
+            self.commit();
             let (round, age) = (self.stats.rounds, self.learner.age);
             self.record(env, Happening::RoundClosed { round, drawn, mixed, refused, age });
         }
