@@ -356,6 +356,7 @@ fn random_steps(random: &RandomFaults, names: &Names<'_>, mut rng: ChaCha8Rng) -
 fn reduce(steps: Vec<Step>, joins: &[Duration]) -> Vec<Step> {
     let mut down: Vec<u32> = joins.iter().map(|at| u32::from(!at.is_zero())).collect();
     let mut frozen = vec![0u32; joins.len()];
+    let mut full = vec![0u32; joins.len()];
     let mut happens = |act: &Act| match *act {
         Act::Join(peer) => {
             down[peer] = down[peer].saturating_sub(1);
@@ -379,7 +380,17 @@ fn reduce(steps: Vec<Step>, joins: &[Duration]) -> Vec<Step> {
             frozen[peer] = was.saturating_sub(1);
             was == 1 && down[peer] == 0
         }
-        Act::Move(peer) | Act::Clock(peer, ..) | Act::Disk(peer, _) => down[peer] == 0,
+        // Also of one that is down: a disk outlives its process.
+        Act::Disk(peer, true) => {
+            full[peer] += 1;
+            full[peer] == 1
+        }
+        Act::Disk(peer, false) => {
+            let was = full[peer];
+            full[peer] = was.saturating_sub(1);
+            was == 1
+        }
+        Act::Move(peer) | Act::Clock(peer, ..) => down[peer] == 0,
         Act::Wipe(_) | Act::Pieces(_) | Act::Block(..) | Act::Link(..) => true,
     };
     let thin = |step: Step| {
