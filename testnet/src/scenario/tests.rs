@@ -150,6 +150,12 @@ fn a_disk_is_full_until_the_last_fault_that_fills_it_ends_also_of_a_peer_that_is
 }
 
 #[test]
+fn churn_that_ends_before_it_begins_is_refused() {
+    let words = complaint("[churn]\nthere = \"1s\"\ngone = \"1s\"\nfrom = \"9s\"\nuntil = \"9s\"\n");
+    assert!(words.starts_with("t.toml:15: churn.until: 9s is not after 9s"), "{words}");
+}
+
+#[test]
 fn the_template_is_a_scenario() {
     let document = Document::parse(Path::new("t.toml"), template().to_owned()).unwrap();
     let plan = Plan::new(&document, 0).unwrap();
