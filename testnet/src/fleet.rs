@@ -89,7 +89,7 @@ pub trait Fleet {
     /// The system refused.
     async fn freeze(&mut self, peer: usize, frozen: bool) -> Result<(), FleetError>;
 
-    /// Fills the disk of a node, or makes room again; false where that cannot be done here.
+    /// Fills the disk of a node, or makes room again; false where that cannot be done here, or not while it is down.
     ///
     /// # Errors
     /// The system refused.

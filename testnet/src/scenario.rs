@@ -17,6 +17,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod trace;
 mod units;
 
 pub use document::Document;

@@ -7,6 +7,9 @@
 //! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
 //! either: see `connections.rs`.
 //!
+//! Peers may train at their own speed, over links of their own, and mix and exchange by a [`Recipe`] of their own. A killed
+//! peer goes back to what is on its disk, see `disk.rs`.
+//!
 //! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
 //! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
 //!
@@ -19,11 +22,13 @@ mod change;
 mod config;
 mod connections;
 mod discovery;
+mod disk;
 mod environment;
 mod event;
 mod lie;
 mod peer;
 mod pulling;
+mod recipe;
 mod record;
 mod serving;
 mod shard;
@@ -39,6 +44,7 @@ pub use change::Change;
 pub use config::{Churn, Discovery, Link, Split, WorldConfig};
 pub use lie::Lie;
 pub use peer::Stats;
+pub use recipe::Recipe;
 pub use record::{Happening, Recorded};
 pub use start::PeerStart;
 

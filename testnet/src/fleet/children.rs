@@ -165,7 +165,8 @@ impl<P: Place> Fleet for Children<P> {
     }
 
     async fn fill_disk(&mut self, peer: usize, full: bool) -> Result<bool, FleetError> {
-        let Some(running) = self.running.get_mut(&peer) else { return Ok(true) };
+        // The limit is that of a process: one that starts later has none.
+        let Some(running) = self.running.get_mut(&peer) else { return Ok(!full) };
         let Some(pid) = running.find(&self.place) else { return Ok(false) };
         // No file may grow: every write to a disk fails, while pipes and sockets work.
         let limit = Rlimit { current: full.then_some(0), maximum: None };

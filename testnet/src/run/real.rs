@@ -322,7 +322,7 @@ impl<'a, F: Fleet> Run<'a, F> {
                 }
                 Act::Disk(peer, full) => {
                     if !self.fleet.fill_disk(peer, full).await? {
-                        words = format!("{words} (not done: this driver has no disks of its own)");
+                        words = format!("{words} (not done: it is down, or this driver has no disks of its own)");
                     }
                 }
                 Act::Pieces(_) | Act::Block(..) | Act::Link(..) => {}

@@ -1,14 +1,19 @@
 //! The run of one seed in the simulator: virtual time, the same tables.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use peerlearn::NodeConfig;
 use peerlearn::data::Dataset;
 use peerlearn::learner::ModelFamily;
 use peerlearn_protocols::membership::MembershipConfig;
+use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::Sampling;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{Change, Discovery, Happening, Link, PeerStart, Recorded, World, WorldConfig};
+use peerlearn_protocols::sim::world::{
+    Change, Discovery, Happening, Link, PeerStart, Recipe, Recorded, World, WorldConfig,
+};
 use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, disagreement, measure};
 use peerlearn_protocols::time::Time;
 use tokio::sync::watch;
@@ -41,7 +46,9 @@ pub fn run_simulated(
     let model = model(plan, dealt)?;
     let links = LinkBook::new(plan);
     let initial = model.initial(plan.seed);
-    let starts = plan.peers.iter().zip(&dealt.parts).enumerate().map(|(index, (peer, rows))| PeerStart {
+    let peers = plan.peers.iter().zip(&dealt.parts).zip(recipes(plan));
+    let starts = peers.enumerate().map(|(index, ((peer, rows), recipe))| PeerStart {
+        recipe,
         attack: peer.attack,
         joins_at: (!peer.joins_at.is_zero()).then_some(Time::ZERO + peer.joins_at),
         train_time: Some(train_time(plan, peer)),
@@ -189,7 +196,6 @@ impl Run<'_> {
     }
 
     fn carry_out(&mut self, step: &Step) -> Result<(), RunError> {
-        let mut words = step.words.clone();
         for act in &step.acts {
             self.links.take(act);
             match *act {
@@ -207,7 +213,7 @@ impl Run<'_> {
                 Act::Move(peer) => self.world.change(peer, Change::MoveAddress),
                 // A clock that goes twice as fast takes its pauses in half the time; timeouts are not simulated by peer.
                 Act::Clock(peer, rate, _) => self.world.change(peer, Change::Slow(1.0 / rate)),
-                Act::Disk(..) => words = format!("{} (not simulated)", step.words),
+                Act::Disk(peer, full) => self.world.change(peer, Change::Disk { full }),
                 Act::Pieces(ref pieces) => self.world.pieces(pieces.clone()),
                 Act::Block(from, to, blocked) => self.world.block(from, to, blocked),
                 Act::Link(peer, _) => {
@@ -217,7 +223,8 @@ impl Run<'_> {
             }
         }
         let names = step.peers.iter().map(|&peer| self.name(peer)).collect();
-        self.write(Row::Fault(FaultRow { t_ms: self.now_ms(), kind: step.kind.to_owned(), names, words }))
+        let (kind, words) = (step.kind.to_owned(), step.words.clone());
+        self.write(Row::Fault(FaultRow { t_ms: self.now_ms(), kind, names, words }))
     }
 
     /// Whether the disk of a peer that comes back now was lost since it was last there.
@@ -259,25 +266,52 @@ impl Run<'_> {
     }
 }
 
-/// What the simulator takes for all peers alike has to be alike.
+/// What the simulator takes for all peers alike has to be alike, and what it has not is refused.
 fn check(plan: &Plan) -> Result<(), RunError> {
     let refuse = |reason: String| Err(RunError::Driver { driver: "sim", reason });
-    let shared = |config: &NodeConfig| {
-        let round = &config.round;
-        let times = (round.fan_out, round.deadline, round.join_wait);
-        (config.task.clone(), config.mixing.rule, config.exchange.clone(), config.membership.clone(), times)
-    };
+    let shared = |config: &NodeConfig| (config.task.clone(), config.membership.clone(), config.network.request_timeout);
     let Some(first) = plan.peers.first() else { return refuse("there is nobody".to_owned()) };
     if let Some(other) = plan.peers.iter().find(|peer| shared(&peer.config) != shared(&first.config)) {
         return refuse(format!(
-            "task, mixing.rule, exchange, membership and round are the same for all in the simulator; {} differs",
-            other.name
+            "task, membership and network.request_timeout are the same for all in the simulator; {} differs from {}",
+            other.name, first.name
+        ));
+    }
+    // Meetings are not simulated. Where all mix in pairs, each mixes the model it pulled; one beside others would do so too,
+    // where a real node finds nobody who meets it.
+    let pairs = |peer: &PeerPlan| peer.config.mixing.rule == Rule::Pair;
+    if let Some(other) = plan.peers.iter().find(|peer| pairs(peer) != pairs(first)) {
+        return refuse(format!(
+            "pairs meet only pairs, which is not simulated: mixing.rule is pair for all or for nobody; {} differs from {}",
+            other.name, first.name
         ));
     }
     match &first.config.task.model {
         ModelFamily::Cnn => refuse("the simulator has linear and mlp models, no cnn".to_owned()),
         _ => Ok(()),
     }
+}
+
+/// How a peer learns with others.
+fn recipe(plan: &Plan, config: &NodeConfig) -> Recipe {
+    let rule = config.mixing.rule;
+    // Who is slow trains longer; the pauses are those of all.
+    let round = RoundConfig { min_interval: plan.scenario.pace.0, ..config.round.machine(rule) };
+    Recipe { rule, codec: config.exchange.codec, rounding: config.exchange.rounding, round }
+}
+
+/// The recipe of every peer, one for all that have the same; none for those that learn like the first.
+fn recipes(plan: &Plan) -> Vec<Option<Arc<Recipe>>> {
+    let mut known: Vec<Arc<Recipe>> = Vec::new();
+    let mut own = |peer: &PeerPlan| {
+        let recipe = recipe(plan, &peer.config);
+        let number = known.iter().position(|held| **held == recipe).unwrap_or_else(|| {
+            known.push(Arc::new(recipe));
+            known.len() - 1
+        });
+        (number > 0).then(|| Arc::clone(&known[number]))
+    };
+    plan.peers.iter().map(&mut own).collect()
 }
 
 fn model(plan: &Plan, dealt: &Dealt) -> Result<Mlp, RunError> {
@@ -338,15 +372,14 @@ fn world_config(plan: &Plan) -> Result<WorldConfig, RunError> {
         Sampling::View { size } => Discovery::Shuffle(ViewConfig::of_size(size), config.membership.shuffle_every),
         sampling => Discovery::Gossip(MembershipConfig { sampling, ..config.membership.machine() }),
     };
-    let mut round = config.round.machine(config.mixing.rule);
-    round.min_interval = plan.scenario.pace.0;
+    let Recipe { rule, codec, rounding, round } = recipe(plan, config);
     Ok(WorldConfig {
         training: training(config),
         train_time: (Duration::from_millis(1), Duration::from_millis(1)),
         round,
-        rule: config.mixing.rule,
-        codec: config.exchange.codec,
-        rounding: config.exchange.rounding,
+        rule,
+        codec,
+        rounding,
         discovery,
         link: link(&plan.scenario.links),
         request_timeout: config.network.request_timeout,

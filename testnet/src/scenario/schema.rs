@@ -251,7 +251,7 @@ pub struct ChurnSetup {
     /// Whether they crash instead of leaving politely.
     #[serde(default)]
     pub crash: bool,
-    /// Instead of `there` and `gone`: a CSV file with the columns `name,at_s,up`.
+    /// Instead of all the others but `crash`: a CSV file with the columns `name,at_s,up`, in the order of time.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub trace: String,
 }

@@ -139,6 +139,23 @@ lasts = "5s"
 }
 
 #[test]
+fn a_disk_is_full_until_the_last_fault_that_fills_it_ends_also_of_a_peer_that_is_down() {
+    let fault = |at: u8, kind: &str, lasts: u8| {
+        format!("[[fault]]\nat = \"{at}s\"\nkind = \"{kind}\"\npeers = [\"b\"]\nlasts = \"{lasts}s\"\n")
+    };
+    let faults = [fault(1, "full-disk", 4), fault(2, "full-disk", 6), fault(6, "leave", 3)].concat();
+    let plan = parse(&format!("{GOOD}{faults}")).unwrap();
+    let acts: Vec<(u64, Act)> = plan.steps.iter().map(|step| (step.at.as_secs(), step.acts[0].clone())).collect();
+    assert_eq!(acts, [(1, Act::Disk(3, true)), (6, Act::Leave(3)), (8, Act::Disk(3, false)), (9, Act::Return(3))]);
+}
+
+#[test]
+fn churn_that_ends_before_it_begins_is_refused() {
+    let words = complaint("[churn]\nthere = \"1s\"\ngone = \"1s\"\nfrom = \"9s\"\nuntil = \"9s\"\n");
+    assert!(words.starts_with("t.toml:15: churn.until: 9s is not after 9s"), "{words}");
+}
+
+#[test]
 fn the_template_is_a_scenario() {
     let document = Document::parse(Path::new("t.toml"), template().to_owned()).unwrap();
     let plan = Plan::new(&document, 0).unwrap();

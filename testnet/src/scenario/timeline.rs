@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::schema::{ChurnSetup, FaultKind, FaultSetup, LinkSetup, RandomFaults, Scenario};
+use super::trace::read_trace;
 
 /// Something done to one peer, or to the network.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,8 @@ pub(super) fn steps(
     }
     if let Some(churn) = &scenario.churn {
         let end = scenario.time_limit.0;
-        steps.extend(churn_steps(churn, names, folder, end, ChaCha8Rng::seed_from_u64(seed ^ 0xc4u64 << 40))?);
+        let rng = ChaCha8Rng::seed_from_u64(seed ^ 0xc4u64 << 40);
+        steps.extend(churn_steps(churn, names, joins, folder, end, rng)?);
     }
     if let Some(random) = &scenario.random_faults {
         steps.extend(random_steps(random, names, ChaCha8Rng::seed_from_u64(seed ^ 0xfau64 << 40))?);
@@ -260,6 +262,7 @@ fn pieces(fault: &FaultSetup, key: &str, names: &Names<'_>) -> Result<Vec<u8>, C
 fn churn_steps(
     churn: &ChurnSetup,
     names: &Names<'_>,
+    joins: &[Duration],
     folder: &Path,
     limit: Duration,
     mut rng: ChaCha8Rng,
@@ -273,9 +276,10 @@ fn churn_steps(
         };
         Step { at, acts: vec![act], kind, peers: vec![peer], words: format!("{}: {word}", names.peers[peer].0) }
     };
+    check_churn(churn)?;
     if !churn.trace.is_empty() {
-        let trace =
-            read_trace(&folder.join(&churn.trace), names).map_err(|reason| ("churn.trace".to_owned(), reason))?;
+        let wrong = |reason: String| ("churn.trace".to_owned(), reason);
+        let trace = read_trace(&folder.join(&churn.trace), names.peers, joins).map_err(wrong)?;
         return Ok(trace.into_iter().map(|(at, peer, up)| step(at, peer, up)).collect());
     }
     let (Some(there), Some(gone)) = (churn.there, churn.gone) else {
@@ -304,18 +308,24 @@ fn churn_steps(
     Ok(steps)
 }
 
-fn read_trace(path: &Path, names: &Names<'_>) -> Result<Vec<(Duration, usize, bool)>, String> {
-    let shown = path.display();
-    let mut reader = csv::Reader::from_path(path).map_err(|error| format!("{shown}: {error}"))?;
-    let mut steps = Vec::new();
-    for record in reader.deserialize::<(String, f64, u8)>() {
-        let (name, at, up) = record.map_err(|error| format!("{shown}: {error}"))?;
-        let peer = names.peers.iter().position(|(known, _)| *known == name);
-        let peer = peer.ok_or_else(|| format!("{shown}: there is no peer {name:?}"))?;
-        let at = Duration::try_from_secs_f64(at).map_err(|_| format!("{shown}: {at} is no time of {name}"))?;
-        steps.push((at, peer, up != 0));
+/// Keys of coming and going that mean nothing together.
+fn check_churn(churn: &ChurnSetup) -> Result<(), Complaint> {
+    let beside_a_trace = [
+        ("peers", !churn.peers.is_empty()),
+        ("there", churn.there.is_some()),
+        ("gone", churn.gone.is_some()),
+        ("from", !churn.from.0.is_zero()),
+        ("until", churn.until.is_some()),
+    ];
+    if let Some((name, _)) = beside_a_trace.iter().find(|(_, is_set)| *is_set && !churn.trace.is_empty()) {
+        return Err((format!("churn.{name}"), "it means nothing beside a trace, which says who goes when".to_owned()));
     }
-    Ok(steps)
+    match churn.until {
+        Some(until) if until.0 <= churn.from.0 => {
+            Err(("churn.until".to_owned(), format!("{until} is not after {}", churn.from)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn random_steps(random: &RandomFaults, names: &Names<'_>, mut rng: ChaCha8Rng) -> Result<Vec<Step>, Complaint> {
@@ -356,6 +366,7 @@ fn random_steps(random: &RandomFaults, names: &Names<'_>, mut rng: ChaCha8Rng) -
 fn reduce(steps: Vec<Step>, joins: &[Duration]) -> Vec<Step> {
     let mut down: Vec<u32> = joins.iter().map(|at| u32::from(!at.is_zero())).collect();
     let mut frozen = vec![0u32; joins.len()];
+    let mut full = vec![0u32; joins.len()];
     let mut happens = |act: &Act| match *act {
         Act::Join(peer) => {
             down[peer] = down[peer].saturating_sub(1);
@@ -379,7 +390,17 @@ fn reduce(steps: Vec<Step>, joins: &[Duration]) -> Vec<Step> {
             frozen[peer] = was.saturating_sub(1);
             was == 1 && down[peer] == 0
         }
-        Act::Move(peer) | Act::Clock(peer, ..) | Act::Disk(peer, _) => down[peer] == 0,
+        // Also of one that is down: a disk outlives its process.
+        Act::Disk(peer, true) => {
+            full[peer] += 1;
+            full[peer] == 1
+        }
+        Act::Disk(peer, false) => {
+            let was = full[peer];
+            full[peer] = was.saturating_sub(1);
+            was == 1
+        }
+        Act::Move(peer) | Act::Clock(peer, ..) => down[peer] == 0,
         Act::Wipe(_) | Act::Pieces(_) | Act::Block(..) | Act::Link(..) => true,
     };
     let thin = |step: Step| {

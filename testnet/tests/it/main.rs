@@ -14,6 +14,7 @@ mod hospitals;
 mod robustness;
 mod sample;
 mod scenarios;
+mod simulated;
 
 /// A replication with its section `fast`; nothing where there are no data.
 fn fast(name: &str) -> Option<Report> {

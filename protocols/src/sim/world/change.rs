@@ -1,16 +1,13 @@
 //! What an experimenter does to a running world.
 
-use rand::RngExt;
-
 use super::config::Link;
 use super::event::{Alarm, Cause, Timer};
 use super::peer::Peer;
 use super::{Environment, World, shard};
-use crate::codec::Encoder;
 use crate::exchange::{ExchangeConfig, Shelf};
 use crate::mixing::StaleFilter;
 use crate::score::ScoreBoard;
-use crate::sim::{Digest, SimLearner};
+use crate::sim::Digest;
 use crate::time::Time;
 
 /// Something done to one peer at an instant. What does not fit (a crash of one that is away) changes nothing.
@@ -22,7 +19,7 @@ pub enum Change {
     /// Its process is killed: the system under it closes its connections, so the others notice at once. It has on its disk
     /// what it had when it last closed a round.
     Kill,
-    /// Gone with goodbye, all it has on its disk.
+    /// Gone with goodbye, all it has on its disk, unless that is full.
     Leave,
     /// Back with what is on its disk and an address book of everyone it knew.
     Return,
@@ -39,6 +36,13 @@ pub enum Change {
     /// It is at another address: its connections and pulls end, and nobody finds it at the old one any more. Under
     /// [`super::Discovery::Shuffle`] and [`super::Discovery::Fixed`] addresses do not change, so it only loses its pulls.
     MoveAddress,
+    /// Its disk takes nothing more, or does again. It goes on in memory; when it ends, however it does, it is left with what
+    /// was on the disk, rounds and all. Once there is room, the next closed round is kept. A lost disk is replaced by one
+    /// with room.
+    Disk {
+        /// Whether it takes nothing more.
+        full: bool,
+    },
 }
 
 /// What is held back while a peer is frozen.
@@ -111,6 +115,7 @@ impl Peer {
             Change::Thaw => self.thaw(),
             Change::Slow(factor) if factor.is_finite() => self.slowness = factor.max(0.0),
             Change::MoveAddress => self.move_address(env),
+            Change::Disk { full } => self.fill_disk(full),
             _ => {}
         }
     }
@@ -118,14 +123,7 @@ impl Peer {
     fn kill(&mut self, env: &Environment<'_>) {
         if self.stats.there {
             self.fall_back();
-            self.leave(env);
-        }
-    }
-
-    /// To what is on its disk.
-    fn fall_back(&mut self) {
-        if let Some(committed) = self.committed.take() {
-            self.learner = *committed;
+            self.end(env);
         }
     }
 
@@ -138,16 +136,21 @@ impl Peer {
         }
     }
 
-    /// Ends with what it has on its disk.
+    /// Ends with goodbye, and all it has on its disk, as far as that takes it.
     pub(super) fn leave(&mut self, env: &Environment<'_>) {
         if self.stats.there {
-            // Nobody says goodbye under a closed lid.
-            if self.frozen.is_some() {
-                self.drop_connections(env);
-            }
-            self.go(env);
-            self.lose_memory();
+            self.save();
+            self.end(env);
         }
+    }
+
+    fn end(&mut self, env: &Environment<'_>) {
+        // Nobody says goodbye under a closed lid.
+        if self.frozen.is_some() {
+            self.drop_connections(env);
+        }
+        self.go(env);
+        self.lose_memory();
     }
 
     /// What a process holds and a disk does not.
@@ -156,16 +159,6 @@ impl Peer {
         self.scores = ScoreBoard::default();
         self.stale = StaleFilter::default();
         self.stale_seen = 0;
-    }
-
-    fn lose_disk(&mut self, env: &Environment<'_>) {
-        let (config, rows, seed) = (&env.config, self.learner.rows.clone(), self.rng.random());
-        self.learner = SimLearner::new(self.initial.to_vec(), rows, self.training(env), seed);
-        self.encoder = Encoder::new(config.codec, config.rounding, self.rng.random(), &self.initial);
-        self.committed = None;
-        self.seen = self.seen.take().map(|_| Box::default());
-        self.stats.rounds = 0;
-        self.forget_everyone(env);
     }
 
     fn thaw(&mut self) {
@@ -207,6 +200,8 @@ impl Change {
             }
             Change::MoveAddress => 9,
             Change::Kill => 10,
+            Change::Disk { full: true } => 11,
+            Change::Disk { full: false } => 12,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::recipe::Recipe;
 use crate::codec::{Codec, Rounding};
 use crate::membership::MembershipConfig;
 use crate::mixing::Rule;
@@ -18,7 +19,8 @@ use crate::time::Time;
 /// Shortest delay there is: windows of virtual time are as long.
 pub(super) const LEAST_DELAY: Duration = Duration::from_micros(100);
 
-/// How peers train, talk and mix, and the network between them.
+/// How peers train, talk and mix, and the network between them. Rounds, rule, codec and rounding are those of every peer
+/// without a [`Recipe`] of its own.
 #[derive(Debug, Clone)]
 pub struct WorldConfig {
     /// How they train.
@@ -68,6 +70,13 @@ impl Default for WorldConfig {
             start_within: Duration::from_millis(500),
             seed: 0,
         }
+    }
+}
+
+impl WorldConfig {
+    /// The recipe of every peer that has none of its own.
+    pub fn recipe(&self) -> Recipe {
+        Recipe { rule: self.rule, codec: self.codec, rounding: self.rounding, round: self.round.clone() }
     }
 }
 

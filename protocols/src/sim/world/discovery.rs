@@ -265,7 +265,7 @@ impl Peer {
     }
 
     pub(super) fn draw(&mut self, env: &Environment<'_>, count: usize, tried: &[PeerId]) -> Vec<PeerId> {
-        let has_links = env.config.rule == Rule::Metropolis;
+        let has_links = self.recipe.rule == Rule::Metropolis;
         match &mut self.discovery {
             Finder::Gossip { machine, .. } => {
                 let mut outputs = Vec::new();

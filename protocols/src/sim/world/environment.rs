@@ -1,9 +1,11 @@
 //! What all peers read and none of them changes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{LEAST_DELAY, Link, WorldConfig};
+use super::recipe::Recipe;
 use crate::sim::Model;
 use crate::time::Time;
 
@@ -11,6 +13,8 @@ use crate::time::Time;
 pub(super) struct Environment<'a> {
     pub model: &'a dyn Model,
     pub config: WorldConfig,
+    /// Of every peer that has none of its own; what `config` says of it is not read again.
+    pub recipe: Arc<Recipe>,
     pub peers: u32,
     /// Ends of links that are not the world's; empty where all are.
     links: Vec<Option<Link>>,
@@ -23,7 +27,9 @@ pub(super) struct Environment<'a> {
 
 impl<'a> Environment<'a> {
     pub fn new(model: &'a dyn Model, config: WorldConfig, peers: u32) -> Self {
-        Self { model, config, peers, links: Vec::new(), blocked: BTreeSet::new(), pieces: None, records: false }
+        let recipe = Arc::new(config.recipe());
+        let (links, blocked) = (Vec::new(), BTreeSet::new());
+        Self { model, config, recipe, peers, links, blocked, pieces: None, records: false }
     }
 
     pub fn set_link(&mut self, peer: usize, link: Option<Link>) {

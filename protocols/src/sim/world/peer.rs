@@ -10,9 +10,11 @@ use rand_chacha::ChaCha8Rng;
 use super::attacker::Seen;
 use super::change::Frozen;
 use super::discovery::{Finder, TASK};
+use super::disk::Committed;
 use super::event::{Alarm, Cause, Letter, Message, Timer};
 use super::lie::Lie;
 use super::pulling::{Active, Arrived};
+use super::recipe::Recipe;
 use super::record::Happening;
 use super::start::PeerStart;
 use super::{Environment, peer_id};
@@ -31,7 +33,7 @@ use crate::wire::Request;
 /// What a peer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Rounds closed; a lost disk takes them with it.
+    /// Rounds closed; a lost disk takes them with it, and a kill those that did not fit on a full one.
     pub rounds: u64,
     /// Models mixed in.
     pub mixed: u64,
@@ -66,7 +68,7 @@ pub(super) struct Peer {
     pub alarms: BinaryHeap<Alarm>,
     pub outbox: Vec<Letter>,
     sent: u64,
-    life: u32,
+    pub life: u32,
     pub round: Round,
     pub round_wake: Time,
     /// Empty; kept for its memory.
@@ -94,8 +96,12 @@ pub(super) struct Peer {
     train_time: Duration,
     pub slowness: f64,
     training: Option<Box<Training>>,
-    /// The learner as it was when it last closed a round, once it is something else.
-    pub committed: Option<Box<SimLearner>>,
+    /// Its own, or that of all.
+    pub recipe: Arc<Recipe>,
+    /// What is on its disk, once it has something else in memory.
+    pub committed: Option<Box<Committed>>,
+    /// Whether its disk takes nothing more.
+    pub disk_is_full: bool,
     /// What it starts with, and again after it has lost its disk.
     pub initial: Arc<[f32]>,
     /// Set while its lid is closed.
@@ -123,6 +129,7 @@ impl Peer {
         let drawn = Time::ZERO + config.start_within.mul_f64(rng.random::<f64>());
         let first = start.joins_at.unwrap_or(drawn);
         let training = start.training.as_ref().unwrap_or(&config.training);
+        let recipe = start.recipe.unwrap_or_else(|| Arc::clone(&env.recipe));
         let mut peer = Self {
             index,
             now: Time::ZERO,
@@ -130,13 +137,13 @@ impl Peer {
             outbox: Vec::new(),
             sent: 0,
             life: 0,
-            round: Round::new(config.round.clone(), 0),
+            round: Round::new(recipe.round.clone(), 0),
             round_wake: Time::ZERO,
             round_outputs: Vec::new(),
             discovery: Finder::new(env, index, 0, &mut rng),
             discovery_wake: Time::ZERO,
             shelf: Shelf::new(TASK, ExchangeConfig::default().kept),
-            encoder: Encoder::new(config.codec, config.rounding, rng.random(), &start.params),
+            encoder: Encoder::new(recipe.codec, recipe.rounding, rng.random(), &start.params),
             learner: SimLearner::new(start.params, rows, training, rng.random()),
             scores: ScoreBoard::default(),
             stale: StaleFilter::default(),
@@ -145,14 +152,16 @@ impl Peer {
             next_pull: 0,
             arrived: Vec::new(),
             links: BTreeMap::new(),
-            purse: (config.rule == Rule::PushSum).then(|| Purse::new(config.round.fan_out, 0)),
+            purse: (recipe.rule == Rule::PushSum).then(|| Purse::new(recipe.round.fan_out, 0)),
             lie: start.lie,
             attack: start.attack,
             seen: start.attack.map(|_| Box::default()),
             train_time,
             slowness: 1.0,
             training: start.training.map(Box::new),
+            recipe,
             committed: None,
+            disk_is_full: false,
             initial,
             frozen: None,
             door: 0,
@@ -219,7 +228,7 @@ impl Peer {
         self.life += 1;
         self.stats.there = true;
         (self.progressed, self.round_wake, self.discovery_wake) = (self.now, Time::ZERO, Time::ZERO);
-        self.round = Round::new(env.config.round.clone(), self.stats.rounds);
+        self.round = Round::new(self.recipe.round.clone(), self.stats.rounds);
         self.start_discovery(env);
         self.tell_round(env, Input::Started { has_contacts: env.peers > 1 });
         if self.knows_somebody() {
@@ -246,13 +255,6 @@ impl Peer {
 
     pub fn training<'a>(&'a self, env: &'a Environment<'_>) -> &'a Training {
         self.training.as_deref().unwrap_or(&env.config.training)
-    }
-
-    /// Keeps the learner as it is on the disk, before it becomes something else.
-    pub fn keep_committed(&mut self) {
-        if self.committed.is_none() {
-            self.committed = Some(Box::new(self.learner.clone()));
-        }
     }
 
     pub fn record(&mut self, env: &Environment<'_>, what: Happening) {
@@ -366,7 +368,7 @@ impl Peer {
             self.stats.rounds += 1;
             self.note_wait();
             self.progressed = self.now;
-            self.committed = None;
+            self.commit();
             let (round, age) = (self.stats.rounds, self.learner.age);
             self.record(env, Happening::RoundClosed { round, drawn, mixed, refused, age });
         }

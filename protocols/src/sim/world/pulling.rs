@@ -42,8 +42,8 @@ pub(super) struct Arrived {
 
 impl Peer {
     pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId, deadline: Time) {
-        let codec = if self.round.is_joining() { env.config.codec.whole() } else { env.config.codec };
-        let limited = env.config.rule == Rule::AgeLimited && !self.round.is_joining();
+        let codec = if self.round.is_joining() { self.recipe.codec.whole() } else { self.recipe.codec };
+        let limited = self.recipe.rule == Rule::AgeLimited && !self.round.is_joining();
         let order = PullOrder {
             task: super::discovery::TASK,
             codec,
@@ -175,7 +175,7 @@ impl Peer {
                 Err(_) => faults.push((model.peer, Fault::WrongShape)),
             }
         }
-        let mut judge = self.learner.clone_for_loss(env.config.rule.needs_losses());
+        let mut judge = self.learner.clone_for_loss(self.recipe.rule.needs_losses());
         let mut loss = |params: &[f32]| match &mut judge {
             Some(judge) => judge.loss_of(env.model, params, JUDGED_ROWS),
             None => f32::NAN,
@@ -184,7 +184,7 @@ impl Peer {
         let mass = self.purse.as_mut().map_or(0, Purse::close);
         let meta = Meta { mass, ..Meta::new(self.learner.age, self.learner.rows.len() as u32) };
         let own = Own { params: &mut self.learner.params, meta, round: self.stats.rounds };
-        let outcome = mix_judged(&env.config.rule, own, &candidates, &mut loss);
+        let outcome = mix_judged(&self.recipe.rule, own, &candidates, &mut loss);
         debug_assert!(crate::invariant::finite(&self.learner.params));
         self.learner.after_mix(local, outcome.age, outcome.was_behind, outcome.mixed.is_empty());
         if let Some(purse) = &mut self.purse {

@@ -25,15 +25,16 @@ impl Peer {
         let params = twisted.as_deref().unwrap_or(&self.learner.params);
         let layout = env.model.layout();
         let native = self.encoder.encode(layout, params);
-        let whole = env.config.codec.is_partial().then(|| blob::encode(env.config.codec.whole(), layout, params));
+        let codec = self.recipe.codec;
+        let whole = codec.is_partial().then(|| blob::encode(codec.whole(), layout, params));
         let (first, second) = match whole {
-            Some(whole) => (self.publication(env.config.codec.whole(), whole), Some(native)),
-            None => (self.publication(env.config.codec, native), None),
+            Some(whole) => (self.publication(codec.whole(), whole), Some(native)),
+            None => (self.publication(codec, native), None),
         };
         let Some(first) = first else { return };
         self.digest.push(u64::from_le_bytes(first.offer.root.0[..8].try_into().unwrap_or_default()));
         self.shelf.publish(first);
-        let second = second.and_then(|native| self.publication(env.config.codec, native));
+        let second = second.and_then(|native| self.publication(codec, native));
         second.into_iter().for_each(|publication| self.shelf.add(publication));
     }
 

@@ -1,9 +1,11 @@
 //! What a peer begins with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Churn, Link};
 use super::lie::Lie;
+use super::recipe::Recipe;
 use crate::sim::attack::Attack;
 use crate::sim::{Rows, Training};
 use crate::time::Time;
@@ -29,6 +31,8 @@ pub struct PeerStart {
     pub training: Option<Training>,
     /// Its end of every link; `None` is [`super::WorldConfig::link`]. See [`Link`] for what two ends make together.
     pub link: Option<Link>,
+    /// How it learns with others; `None` is [`super::WorldConfig::recipe`]. Peers of one recipe share it.
+    pub recipe: Option<Arc<Recipe>>,
 }
 
 impl PeerStart {
@@ -46,6 +50,7 @@ impl PeerStart {
             train_time: None,
             training: None,
             link: None,
+            recipe: None,
         }
     }
 

@@ -1,4 +1,6 @@
+mod disk;
 mod faults;
+mod recipes;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -49,7 +49,7 @@ fn goodbye_and_a_killed_process_are_heard_at_once_and_a_crash_only_after_the_tim
     assert!(first >= Duration::from_secs(10) && last <= Duration::from_secs(15), "{first:?} to {last:?}");
 }
 
-fn learning(
+pub(super) fn learning(
     seed: u64,
     peers: usize,
     set: impl Fn(usize, PeerStart) -> PeerStart,
@@ -88,9 +88,9 @@ fn a_crash_goes_back_to_the_last_closed_round_and_leaving_does_not() {
         .drain()
         .into_iter()
         .rfind(|recorded| recorded.peer == peer && matches!(recorded.what, Happening::RoundClosed { .. }));
-    assert_ne!(world.params(peer), committed.params);
+    assert_ne!(world.params(peer), committed.learner.params);
     world.change(peer, Change::Crash);
-    assert_eq!(world.params(peer), committed.params);
+    assert_eq!(world.params(peer), committed.learner.params);
     let Some(Happening::RoundClosed { round, age, .. }) = closed.map(|recorded| recorded.what) else { panic!() };
     assert_eq!((round, age), (world.stats(peer).rounds, world.age(peer)));
     let (left, before) = ((peer + 1) % 6, world.params((peer + 1) % 6).to_vec());
