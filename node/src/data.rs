@@ -12,6 +12,7 @@ mod scaling;
 mod split;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use config::DataConfig;
 pub use dataset::Dataset;
@@ -22,3 +23,4 @@ pub use load::{Loaded, Raw, Source, load, prepare, read};
 pub use partition::{Partition, PartitionError};
 pub use scaling::Scaling;
 pub use split::split;
+pub use values::Values;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::DataError;
 use super::load::Raw;
+use super::{DataError, Values};
 
 /// Largest file read.
 const MAX_BYTES: u64 = 1 << 30;
@@ -48,7 +48,7 @@ fn raw(table: Table, classes: &[String]) -> Raw {
     Raw {
         input: vec![table.names.len()],
         labels: table.labels.iter().map(number).collect(),
-        features: table.features,
+        features: Values::Floats(table.features),
         classes: classes.to_vec(),
     }
 }

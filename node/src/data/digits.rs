@@ -4,8 +4,8 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::DataError;
 use super::load::Raw;
+use super::{DataError, Values};
 
 const PACKED: &[u8] = include_bytes!("../../assets/optdigits.bin.gz");
 const PIXELS: usize = 64;
@@ -31,7 +31,7 @@ fn part(bytes: &[u8]) -> Option<(Raw, &[u8])> {
     let raw = Raw {
         input: vec![1, 8, 8],
         classes: (0..10).map(|digit: u8| digit.to_string()).collect(),
-        features: pixels.iter().map(|pixel| f32::from(*pixel)).collect(),
+        features: Values::Bytes(pixels.to_vec()),
         labels: labels.iter().map(|label| u32::from(*label)).collect(),
     };
     Some((raw, rest))

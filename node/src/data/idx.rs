@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use super::DataError;
 use super::load::Raw;
+use super::{DataError, Values};
 
 /// Largest file read, unpacked: 16 times MNIST.
 const MAX_BYTES: u64 = 1 << 30;
@@ -42,8 +42,8 @@ fn find(directory: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn read_pair(images_path: &Path, labels_path: &Path) -> Result<Raw, DataError> {
-    let (sizes, pixels) = parse(images_path, &unpack(images_path)?, 3)?;
-    let (counts, labels) = parse(labels_path, &unpack(labels_path)?, 1)?;
+    let (sizes, pixels) = parse(images_path, unpack(images_path)?, 3)?;
+    let (counts, labels) = parse(labels_path, unpack(labels_path)?, 1)?;
     if sizes[0] != counts[0] {
         let reason = format!("it has {} labels for {} images", counts[0], sizes[0]);
         return Err(DataError::File { path: labels_path.to_owned(), reason });
@@ -59,13 +59,13 @@ fn read_pair(images_path: &Path, labels_path: &Path) -> Result<Raw, DataError> {
     Ok(Raw {
         input: vec![1, sizes[1], sizes[2]],
         classes: (0..classes).map(|class| class.to_string()).collect(),
-        features: pixels.iter().map(|pixel| f32::from(*pixel)).collect(),
+        features: Values::Bytes(pixels),
         labels: labels.iter().map(|label| u32::from(*label)).collect(),
     })
 }
 
 /// Checks the header of an IDX file of bytes with this many dimensions; the sizes must be those of the content.
-fn parse(path: &Path, bytes: &[u8], dimensions: usize) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+fn parse(path: &Path, mut bytes: Vec<u8>, dimensions: usize) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     let wrong = |reason: String| DataError::File { path: path.to_owned(), reason };
     let short = || wrong("it ends within its header".to_owned());
     let (magic, mut rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
@@ -80,7 +80,10 @@ fn parse(path: &Path, bytes: &[u8], dimensions: usize) -> Result<(Vec<usize>, Ve
     }
     let claimed = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
     match claimed {
-        Some(claimed) if claimed == rest.len() => Ok((sizes, rest.to_vec())),
+        Some(claimed) if claimed == rest.len() => {
+            bytes.drain(..bytes.len() - claimed);
+            Ok((sizes, bytes))
+        }
         _ => Err(wrong(format!("its header claims sizes {sizes:?}, but {} bytes follow", rest.len()))),
     }
 }

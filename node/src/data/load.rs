@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{DataConfig, DataError, Dataset, Scaling, csv, digits, idx, split};
+use super::{DataConfig, DataError, Dataset, Scaling, Values, csv, digits, idx, split};
 
 /// Rows as they are in the source, not scaled.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Raw {
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Shapes: `[rows, width]`.
-    pub features: Vec<f32>,
+    pub features: Values,
     /// Shapes: `[rows]`.
     pub labels: Vec<u32>,
 }
@@ -133,11 +133,11 @@ pub fn prepare(
     let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
     let (own, kept) = split(&labels, train.classes.len(), validation, seed);
     let pick = |picked: &[usize]| -> (Vec<f32>, Vec<u32>) {
-        let features = picked.iter().flat_map(|&row| &train.features[rows[row] * width..][..width]).copied();
-        (features.collect(), picked.iter().map(|&row| labels[row]).collect())
+        let features = train.features.rows(width, picked.iter().map(|&row| rows[row]));
+        (features, picked.iter().map(|&row| labels[row]).collect())
     };
     let (mut own, mut kept) = (pick(&own), pick(&kept));
-    let mut test = test.map(|test| (test.features.clone(), test.labels.clone()));
+    let mut test = test.map(|test| (test.features.to_vec(), test.labels.clone()));
     let mut others: Vec<&mut [f32]> = vec![&mut kept.0];
     others.extend(test.as_mut().map(|test| test.0.as_mut_slice()));
     scaling.apply(width, &mut own.0, &mut others);

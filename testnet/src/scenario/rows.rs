@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use peerlearn::data::{DataConfig, DataError, Loaded, Partition, Raw, Scaling, prepare};
+use peerlearn::data::{DataConfig, DataError, Loaded, Partition, Raw, Scaling, Values, prepare};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -56,7 +56,7 @@ impl Source {
         let Some(word) = rows.first().and_then(|&row| self.column.get(row)) else { return Some(test.clone()) };
         let width: usize = test.input.iter().product();
         let chosen: Vec<usize> = (0..test.labels.len()).filter(|&row| self.test_column[row] == *word).collect();
-        let features = chosen.iter().flat_map(|&row| &test.features[row * width..][..width]).copied().collect();
+        let features = Values::Floats(test.features.rows(width, chosen.iter().copied()));
         let labels = chosen.iter().map(|&row| test.labels[row]).collect();
         Some(Raw { features, labels, ..test.clone() })
     }
@@ -220,8 +220,9 @@ fn feature_views(setup: &DataSetup, train: &Raw, peers: usize) -> Result<Option<
 
 /// The rows as someone sees them who sees only some features; the others are zero.
 fn blinded(raw: &Raw, sees: &[bool]) -> Raw {
-    let features = raw.features.iter().zip(sees.iter().cycle()).map(|(value, sees)| if *sees { *value } else { 0.0 });
-    Raw { features: features.collect(), ..raw.clone() }
+    let mut features = raw.features.to_vec();
+    features.iter_mut().zip(sees.iter().cycle()).filter(|(_, sees)| !**sees).for_each(|(value, _)| *value = 0.0);
+    Raw { features: Values::Floats(features), ..raw.clone() }
 }
 
 fn read(document: &Document, setup: &DataSetup) -> Result<Source, ScenarioError> {
@@ -303,7 +304,7 @@ fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
         Raw {
             input: vec![columns.len()],
             classes: classes.clone(),
-            features: features.into_iter().flatten().copied().collect(),
+            features: Values::Floats(features.into_iter().flatten().copied().collect()),
             labels,
         }
     };
