@@ -20,6 +20,8 @@ mod measure;
 mod mlp;
 mod model;
 mod random;
+#[cfg(test)]
+mod threads;
 pub mod trial;
 pub mod world;
 

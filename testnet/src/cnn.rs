@@ -111,17 +111,14 @@ impl Model for ClippedGossipCnn {
     ) -> f32 {
         gradient.fill(0.0);
         let (parts, mut gradient) = (self.parts(params), self.parts_mut(gradient));
+        let mut still = ChaCha8Rng::seed_from_u64(FROZEN);
+        let noise = if self.dropout == Dropout::Frozen { &mut still } else { noise };
         let mut loss = 0.0;
         for chunk in batch.chunks(CHUNK) {
             let labels: Vec<u32> = chunk.iter().map(|&index| rows.labels[index]).collect();
             let mut pass = Pass::new(gather(rows, chunk));
-            match self.dropout {
-                Dropout::Off => {}
-                Dropout::Fresh => pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, noise),
-                Dropout::Frozen => {
-                    let mut still = ChaCha8Rng::seed_from_u64(FROZEN);
-                    pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, &mut still);
-                }
+            if self.dropout != Dropout::Off {
+                pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, noise);
             }
             pass.forward(&parts);
             loss += pass.backward(&parts, &labels, 1.0 / batch.len() as f32, &mut gradient);

@@ -405,6 +405,13 @@ async fn models_that_lie_are_scored_refused_and_leave_no_trace() {
     stop_all(&[ant, bat]).await;
 }
 
+/// Waits for the end of the last round. No event says it: the last one comes before.
+async fn finished(node: &Node) {
+    while node.status().await.phase != crate::status::Phase::Finished {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_from_the_committed_round_and_another_task_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -413,10 +420,7 @@ async fn a_restart_goes_on_from_the_committed_round_and_another_task_is_refused(
     alone.round.join_wait = Duration::from_millis(1);
     alone.round.rounds = 5;
     let node = Node::builder(alone.clone()).home(home()).spawn().await.unwrap();
-    let mut events = node.subscribe();
-    while node.status().await.phase != crate::status::Phase::Finished {
-        next(&mut events, |_| Some(())).await;
-    }
+    finished(&node).await;
     let before = node.snapshot().await.unwrap();
     node.stop().await;
     drop(node);

@@ -22,13 +22,6 @@ async fn line(count: usize, change: impl Fn(usize, &mut NodeConfig)) -> (Vec<Nod
     (nodes, streams)
 }
 
-/// Waits for the end of the last round. No event says it: the last one comes before.
-async fn finished(node: &Node) {
-    while node.status().await.phase != crate::status::Phase::Finished {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_with_views_of_four_mix_with_more_than_they_know_at_a_time() {
     let (nodes, mut streams) = line(12, |_, config| {

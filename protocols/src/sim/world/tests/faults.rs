@@ -348,11 +348,9 @@ fn timeline(seed: u64) -> (u64, Vec<Recorded>, Vec<Stats>) {
 
 #[test]
 fn a_timeline_gives_the_same_bytes_on_any_number_of_threads() {
-    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let runs: Vec<_> = [1, 2, 7].map(|threads| pool(threads).install(|| timeline(21))).into();
-    assert!(runs.iter().all(|run| *run == runs[0]));
-    assert_ne!(timeline(22).0, runs[0].0);
-    assert!(runs[0].1.is_sorted_by_key(|recorded| recorded.at));
+    let run = on_threads([1, 2, 7], || timeline(21));
+    assert_ne!(timeline(22).0, run.0);
+    assert!(run.1.is_sorted_by_key(|recorded| recorded.at));
     for kind in [0, 1, 2, 3] {
         let of = |what: &Happening| match what {
             Happening::Pulled { .. } => 0,
@@ -360,7 +358,7 @@ fn a_timeline_gives_the_same_bytes_on_any_number_of_threads() {
             Happening::Disconnected { .. } => 2,
             Happening::RoundClosed { .. } => 3,
         };
-        assert!(runs[0].1.iter().any(|recorded| of(&recorded.what) == kind), "{kind}");
+        assert!(run.1.iter().any(|recorded| of(&recorded.what) == kind), "{kind}");
     }
 }
 
