@@ -51,6 +51,7 @@ fn train(bencher: Bencher, model: &str) {
         weight_decay: 0.0,
         momentum: 0.8,
         correction: Some(&zeros),
+        clip_norm: 2.0,
         proximal: 0.0,
         seed: 1,
     };

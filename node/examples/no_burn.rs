@@ -81,9 +81,12 @@ impl Learner for Softmax {
             for &row in &rows {
                 loss += self.add_gradient(data.row(row), data.labels()[row] as usize, &mut gradient);
             }
+            gradient.iter_mut().for_each(|value| *value /= rows.len() as f32);
+            let norm = gradient.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let scale = if plan.clip_norm > 0.0 && norm > plan.clip_norm { plan.clip_norm / norm } else { 1.0 };
             for (index, param) in self.params.iter_mut().enumerate() {
                 let drift = plan.correction.map_or(0.0, |correction| correction[index]);
-                let step = gradient[index] / rows.len() as f32 + plan.weight_decay * *param + drift;
+                let step = scale * gradient[index] + plan.weight_decay * *param + drift;
                 velocity[index] = plan.momentum * velocity[index] + step;
                 *param -= plan.learning_rate * velocity[index];
             }

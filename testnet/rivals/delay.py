@@ -10,7 +10,7 @@ import numpy as np
 
 import split
 
-PEERS, ROUNDS, STEPS, BATCH, RATE, MOMENTUM = 4, 30, 20, 32, 0.2, 0.8
+PEERS, ROUNDS, STEPS, BATCH, RATE, MOMENTUM, CLIP = 4, 30, 20, 32, 0.2, 0.8, 2.0
 
 
 def rows(pair, width, most):
@@ -64,11 +64,13 @@ class Peer:
     def train(self, rate):
         model, velocity = [tensor.copy() for tensor in self.model], [0] * len(self.model)
         for _ in range(STEPS):
-            if not len(self.order):
-                self.order = self.draws.permutation(self.own)
+            while len(self.order) < min(BATCH, len(self.own)):
+                self.order = np.concatenate([self.order, self.draws.permutation(self.own)]).astype(int)
             batch, self.order = self.order[:BATCH], self.order[BATCH:]
-            for at, slope in enumerate(gradient(model, X[batch], Y[batch])):
-                velocity[at] = MOMENTUM * velocity[at] + slope + self.correction[at]
+            slopes = gradient(model, X[batch], Y[batch])
+            scale = min(1, CLIP / max(np.sqrt(sum((slope * slope).sum() for slope in slopes)), 1e-12))
+            for at, slope in enumerate(slopes):
+                velocity[at] = MOMENTUM * velocity[at] + scale * slope + self.correction[at]
                 model[at] -= rate * velocity[at]
         return model
 

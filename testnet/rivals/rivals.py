@@ -29,7 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 RIVALS = ["peerlearn", "p2pfl", "flower", "hivemind", "gossipy"]
 VERSIONS = {"p2pfl": "0.4.4", "flower": "1.30.0", "hivemind": "1.1.12", "gossipy": "0.0.1"}
-MODEL, STEPS, BATCH, RATE, MOMENTUM = "mlp:64,32", 20, 32, 0.2, 0.8
+MODEL, STEPS, BATCH, RATE, MOMENTUM, CLIP = "mlp:64,32", 20, 32, 0.2, 0.8, 2.0
 TARGETS = (80, 90)
 COLUMNS = ["data", "peers", "partition", "graph", "rounds", "seed", "rival", "version", "problem", "worst", "mean", "best",
            "wall_s", "start_s", "learn_s", "cpu_s", "learn_cpu_s", "pss_mb", "peer_pss_mb", "peer_rss_mb", "wire_mb",
@@ -136,7 +136,7 @@ def prepare(cell, rival, seed, args):
         shared.write_text(json.dumps({"data": data, "partition": partition, "seed": seed, "parts": parts}))
     job = {"rival": rival, "data": data, "peers": int(peers), "partition": partition, "graph": graph,
            "rounds": int(rounds), "seed": seed, "model": MODEL, "steps": STEPS, "batch": BATCH, "learning_rate": RATE,
-           "momentum": MOMENTUM, "measure_every": args.measure_every, "split": str(shared),
+           "momentum": MOMENTUM, "clip_norm": CLIP, "measure_every": args.measure_every, "split": str(shared),
            "graph_edges": edges(graph, int(peers), seed), "directory": str(directory),
            "events": str(directory / "events"), "file": str(directory / "job.json"), "limit": args.limit,
            "settings": {"p2pfl": args.p2pfl, "hivemind_matchmaking": args.matchmaking}}

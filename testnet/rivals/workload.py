@@ -46,7 +46,7 @@ class Rows:
 
 
 class Batches:
-    """Shuffled passes over the rows; the last batch of a pass may be smaller. Yields the batches of one round."""
+    """Shuffled passes over the rows; a batch that reaches the end of one goes on in the next. Yields those of one round."""
 
     def __init__(self, rows, seed):
         self.rows, self.order, self.at = rows, None, rows
@@ -54,11 +54,14 @@ class Batches:
 
     def __iter__(self):
         for _ in range(JOB["steps"]):
-            if self.at >= self.rows:
-                self.order, self.at = self.draws.permutation(self.rows), 0
-            batch = self.order[self.at:self.at + JOB["batch"]]
-            self.at += len(batch)
-            yield batch.tolist()
+            batch, size = [], min(JOB["batch"], self.rows)
+            while len(batch) < size:
+                if self.at >= self.rows:
+                    self.order, self.at = self.draws.permutation(self.rows), 0
+                more = self.order[self.at:self.at + size - len(batch)]
+                self.at += len(more)
+                batch += more.tolist()
+            yield batch
 
     def __len__(self):
         return JOB["steps"]
@@ -93,6 +96,7 @@ def train(model, rows, order, round_):
     for batch in order:
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(rows.x[batch]), rows.y[batch]).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), JOB["clip_norm"])
         optimizer.step()
 
 

@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 47] = [
+const WORDS: [(&str, &str); 48] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -23,6 +23,7 @@ const WORDS: [(&str, &str); 47] = [
     ("training.decay_rounds", "Rounds after which the step size has halved; 0 keeps it constant."),
     ("training.weight_decay", "L2 weight decay."),
     ("training.momentum", "Momentum within a round; never carried over, never mixed."),
+    ("training.clip_norm", "Largest norm of a minibatch gradient; a longer one is scaled down to it. 0 is off."),
     ("training.proximal", "FedProx: strength of the pull back to the model at the start of the round."),
     ("training.control_variate", "Damping of the drift correction; 0 switches it off."),
     (

@@ -89,6 +89,7 @@ fn train_round(
         weight_decay: training.weight_decay,
         momentum: training.momentum,
         correction: None,
+        clip_norm: training.clip_norm,
         proximal: 0.0,
         seed: training.seed.wrapping_add(round),
     };

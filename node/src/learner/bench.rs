@@ -199,6 +199,7 @@ impl Workbench {
             weight_decay: training.weight_decay,
             momentum: training.momentum,
             correction: self.variate.correction(),
+            clip_norm: training.clip_norm,
             proximal: training.proximal,
             seed: training.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         };

@@ -84,8 +84,7 @@ impl<M: BurnModel> BurnLearner<M> {
         let model = self.model.take().expect("the model is only away inside a call");
         let scores = log_softmax(model.forward(features), 1);
         let loss = (scores * targets).sum().mul_scalar(-1.0 / rows.len() as f32);
-        update.gradients = Some(loss.backward());
-        update.tensor = 0;
+        update.take(loss.backward(), &model);
         self.model = Some(model.map(update));
         loss.inner()
     }
@@ -227,12 +226,32 @@ impl ModuleMapper for Write<'_> {
     }
 }
 
+/// Sums the squares of all gradients, on the device.
+struct SquaredNorm<'a> {
+    gradients: &'a Gradients,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SquaredNorm<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = param.val().grad(self.gradients) else { return };
+        let square = (gradient.clone() * gradient).sum();
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + square,
+            None => square,
+        });
+    }
+}
+
 /// One SGD step on every parameter, on the device: `p <- p - rate (g + decay p + mu (p - start) + c)`, with momentum on
 /// the bracket where asked for.
 struct Update {
     rate: f32,
     decay: f32,
     momentum: f32,
+    clip_norm: f32,
+    /// What the gradients of this step are multiplied with.
+    scale: Option<f32>,
     proximal: f32,
     start: Vec<Tensor<1>>,
     correction: Vec<Tensor<1>>,
@@ -255,6 +274,8 @@ impl Update {
             rate: plan.learning_rate,
             decay: plan.weight_decay,
             momentum: plan.momentum,
+            clip_norm: plan.clip_norm,
+            scale: None,
             proximal: plan.proximal,
             start: if plan.proximal > 0.0 { split(before) } else { Vec::new() },
             correction: plan.correction.map(split).unwrap_or_default(),
@@ -264,10 +285,27 @@ impl Update {
         }
     }
 
+    /// The gradients of the next step.
+    fn take<M: BurnModel>(&mut self, gradients: Gradients, model: &M) {
+        self.scale = None;
+        if self.clip_norm > 0.0 {
+            let mut squares = SquaredNorm { gradients: &gradients, sum: None };
+            model.visit(&mut squares);
+            let norm = squares.sum.map_or(0.0, |sum| sum.into_scalar::<f32>().sqrt());
+            // A norm that is not finite is none: the loss will tell.
+            self.scale = (norm > self.clip_norm && norm.is_finite()).then(|| self.clip_norm / norm);
+        }
+        self.gradients = Some(gradients);
+        self.tensor = 0;
+    }
+
     /// The direction of the step, without the learning rate.
     fn direction<const D: usize>(&mut self, index: usize, value: &Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let shape = value.dims();
-        let mut direction = gradient;
+        let mut direction = match self.scale {
+            Some(scale) => gradient.mul_scalar(scale),
+            None => gradient,
+        };
         if self.decay > 0.0 {
             direction = direction + value.clone().mul_scalar(self.decay);
         }

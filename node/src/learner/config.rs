@@ -54,6 +54,9 @@ pub struct TrainingConfig {
     pub weight_decay: f32,
     /// Momentum within a round; never carried over, never mixed.
     pub momentum: f32,
+    /// Largest norm of a minibatch gradient; a longer one is scaled down to it (Pascanu et al. 2013, algorithm 1). It keeps
+    /// a round on skewed rows from throwing the model far off, which its neighbours would mix in. 0 is off.
+    pub clip_norm: f32,
     /// FedProx: strength of the pull back to the model at the start of the round (Li et al. 2020, equation 2).
     pub proximal: f32,
     /// Damping of the control variate, lambda; 0 switches it off.
@@ -76,6 +79,7 @@ impl Default for TrainingConfig {
             decay_rounds: 100.0,
             weight_decay: 0.0,
             momentum: 0.8,
+            clip_norm: 2.0,
             proximal: 0.0,
             control_variate: 0.05,
             reference_steps: 0,
@@ -153,6 +157,7 @@ impl TrainingConfig {
             self.momentum,
             "at least 0 and below 1",
         )?;
+        SettingError::check(at_least_0(self.clip_norm), "training.clip_norm", self.clip_norm, "0 or a number above 0")?;
         SettingError::check(at_least_0(self.proximal), "training.proximal", self.proximal, "0 or a number above 0")?;
         let lambda = self.control_variate;
         SettingError::check((0.0..=1.0).contains(&lambda), "training.control_variate", lambda, "from 0 to 1")?;

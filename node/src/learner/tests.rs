@@ -35,6 +35,7 @@ fn plan(steps: u32) -> TrainPlan<'static> {
         weight_decay: 0.0,
         momentum: 0.0,
         correction: None,
+        clip_norm: 0.0,
         proximal: 0.0,
         seed: 1,
     }
@@ -122,6 +123,24 @@ fn probabilities_sum_to_one_and_follow_the_labels() {
         assert!(chunk[data.labels()[row] as usize] > 0.5);
     }
     assert!(matches!(learner.predict(&[1.0]), Err(LearnError::Input { .. })));
+}
+
+#[test]
+fn a_gradient_is_never_longer_than_asked() {
+    let family = ModelFamily::Mlp(vec![8]);
+    let moved = |clip_norm: f32| {
+        let mut learner = seeded(&family, &[2], 3);
+        let before = params(&*learner);
+        learner.train(&clouds(30, 1), &TrainPlan { clip_norm, learning_rate: 1.0, ..plan(1) }).unwrap();
+        let squares =
+            params(&*learner).iter().zip(&before).map(|(after, before)| (after - before).powi(2)).sum::<f32>();
+        squares.sqrt()
+    };
+    let free = moved(0.0);
+    assert!(free > 0.1, "{free}");
+    // One plain step of size one moves as far as the gradient is long.
+    assert!((moved(free / 4.0) - free / 4.0).abs() < 1e-4 * free);
+    assert!((moved(free * 2.0) - free).abs() < 1e-6);
 }
 
 #[test]

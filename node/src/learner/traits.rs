@@ -79,6 +79,9 @@ pub struct TrainPlan<'a> {
     pub momentum: f32,
     /// Added to every gradient, `[layout.len()]`: the control variate.
     pub correction: Option<&'a [f32]>,
+    /// Largest norm of a minibatch gradient: a longer one is scaled down to it before anything is added (Pascanu et al. 2013,
+    /// algorithm 1); 0 is off.
+    pub clip_norm: f32,
     /// FedProx: strength mu of the pull back to the parameters at the start of the call; 0 is off.
     pub proximal: f32,
     /// Seeds the order of rows. The same seed gives the same result, bit by bit.

@@ -26,6 +26,8 @@ pub struct Training {
     pub momentum: f32,
     /// Whether momentum lives on from round to round (D-PSGD with momentum) or starts anew (a node's way).
     pub keep_momentum: bool,
+    /// Largest norm of a minibatch gradient; a longer one is scaled down to it. 0 is off.
+    pub clip_norm: f32,
     /// FedProx.
     pub proximal: f32,
     /// Damping of the control variate; 0 is off.
@@ -48,6 +50,7 @@ impl Default for Training {
             weight_decay: 0.0,
             momentum: 0.0,
             keep_momentum: false,
+            clip_norm: 0.0,
             proximal: 0.0,
             control_variate: 0.0,
             outer: None,
@@ -153,9 +156,10 @@ impl SimLearner {
     }
 
     fn step(&mut self, training: &Training, rate: f32, start: &[f32], gradient: &[f32]) {
+        let scale = clip_scale(gradient, training.clip_norm);
         let correction = self.variate.correction();
         for (at, value) in self.params.iter_mut().enumerate() {
-            let mut direction = gradient[at] + training.weight_decay * *value;
+            let mut direction = scale * gradient[at] + training.weight_decay * *value;
             direction += correction.map_or(0.0, |correction| correction[at]);
             if training.proximal > 0.0 {
                 direction += training.proximal * (*value - start[at]);
@@ -168,6 +172,7 @@ impl SimLearner {
         }
     }
 
+    /// Like a node's: a batch that reaches the end of a pass is filled from the next one.
     fn batch(&mut self, training: &Training) -> Vec<usize> {
         let (rows, size) = (self.rows.len(), training.batch.min(self.rows.len()));
         if training.order == Order::Consecutive {
@@ -219,4 +224,13 @@ impl SimLearner {
         let mut gradient = vec![0.0; params.len()];
         model.gradient(params, &self.rows, &batch, &mut self.rng.clone(), &mut gradient)
     }
+}
+
+/// What to multiply a gradient with so that its norm is at most `most`; 1 where `most` is 0.
+fn clip_scale(gradient: &[f32], most: f32) -> f32 {
+    if most <= 0.0 {
+        return 1.0;
+    }
+    let norm = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32;
+    if norm > most && norm.is_finite() { most / norm } else { 1.0 }
 }

@@ -152,6 +152,7 @@ fn world_config(setup: &Setup, plan: &DemoPlan) -> WorldConfig {
             weight_decay: training.weight_decay,
             momentum: training.momentum,
             keep_momentum: false,
+            clip_norm: training.clip_norm,
             proximal: training.proximal,
             control_variate: training.control_variate,
             outer: None,

@@ -356,6 +356,7 @@ fn training(config: &NodeConfig) -> Training {
         weight_decay: training.weight_decay,
         momentum: training.momentum,
         keep_momentum: false,
+        clip_norm: training.clip_norm,
         proximal: training.proximal,
         control_variate: training.control_variate,
         outer: outer.enabled.then_some((outer.rate, outer.momentum)),
