@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 48] = [
+const WORDS: [(&str, &str); 49] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -41,6 +41,10 @@ const WORDS: [(&str, &str); 48] = [
     ("mixing.outer.momentum", "Its momentum."),
     ("round.fan_out", "Peers asked for their model each round."),
     ("round.deadline", "Longest time a round waits for models."),
+    (
+        "round.patience",
+        "How long a round waits for its last models: times what the first half took; late ones count in the next. 0 is no limit.",
+    ),
     ("round.min_interval", "Least time from the start of one round to the start of the next."),
     ("round.join_wait", "Longest time a starting node looks for peers before it trains alone."),
     ("round.rounds", "Rounds to stop after; 0 never stops."),

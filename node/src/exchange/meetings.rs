@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::pairing::{Half, Lead, NoLead, Settling};
+use peerlearn_protocols::exchange::pairing::{
+    ASK_AGAIN, GUEST_LIMIT, Half, Lead, MAX_OPEN, NoLead, OPEN_LIMIT, Settling,
+};
 use peerlearn_protocols::exchange::{Meeting, Pairing, Publication, PullOrder, Pulled};
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::params::Layout;
@@ -13,16 +15,6 @@ use peerlearn_protocols::wire::{BulkRequest, Refusal, Request, Response};
 
 use super::pull::{self, PullFailure};
 use crate::network::NetworkHandle;
-
-/// Longest time a guest takes to fetch the leader's model, and then waits to be asked to settle; as long as a round waits
-/// for models unless told otherwise.
-const GUEST_LIMIT: Duration = Duration::from_secs(10);
-/// How long a leader goes on asking a guest that does not answer whether it has settled.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
-/// Pause before it asks again: a guest that still fetches, and one that cannot be reached.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
-/// Meetings that may be open in this way at a time; each holds two encoded models.
-const MAX_OPEN: usize = 4;
 
 /// The meetings of this node. Cloning shares them.
 #[derive(Clone)]

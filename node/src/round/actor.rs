@@ -304,9 +304,7 @@ impl RoundState {
     }
 
     fn on_pull_ended(&mut self, peer: PeerId, wall: Duration, result: Result<Pulled, PullFailure>) {
-        // A pull that ends after its round is closed is late; its model would be of the past.
-        let MachinePhase::Gathering { pending, .. } = self.machine.phase() else { return };
-        if !pending.contains(&peer) {
+        if !self.machine.awaits(&peer) {
             return;
         }
         let arrived = result.is_ok();
@@ -326,7 +324,8 @@ impl RoundState {
     }
 
     fn mix(&mut self, round: u64, drawn: usize) {
-        self.pulls.clear();
+        // Those that go on are late, and count in the next round.
+        self.pulls.retain(|pull| !pull.is_finished());
         self.links.clear();
         self.filter.round_closed(self.arrived.len(), std::mem::take(&mut self.stale));
         let due = |last: Time| self.rooms.clock.now().since(last) >= self.settings.commit_every;
@@ -419,7 +418,7 @@ fn describe(machine: &Round, now: Time) -> (Phase, String) {
         MachinePhase::Joining { until } => (Phase::Joining, format!("a first peer, for {} more", seconds(until))),
         MachinePhase::Training => (Phase::Training, String::new()),
         MachinePhase::Drawing { .. } => (Phase::Gathering, "a draw of peers".to_owned()),
-        MachinePhase::Gathering { deadline, pending } => {
+        MachinePhase::Gathering { deadline, pending, .. } => {
             let names: Vec<String> = pending.iter().map(PeerId::short).collect();
             (Phase::Gathering, format!("models of {}, for {} at most", names.join(", "), seconds(deadline)))
         }

@@ -17,6 +17,9 @@ pub struct RoundSettings {
     /// Longest time a round waits for models.
     #[serde(with = "duration")]
     pub deadline: Duration,
+    /// How long a round waits for its last models once half of those drawn have come: this many times what that half took,
+    /// and never less than training took. Whoever comes later counts in the next round. 0 waits to the deadline.
+    pub patience: u32,
     /// Least time from the start of one round to the start of the next.
     #[serde(with = "duration")]
     pub min_interval: Duration,
@@ -43,6 +46,7 @@ impl Default for RoundSettings {
         Self {
             fan_out: machine.fan_out,
             deadline: machine.deadline,
+            patience: machine.patience,
             min_interval: Duration::from_secs(1),
             join_wait: machine.join_wait,
             rounds: 0,
@@ -83,6 +87,7 @@ impl RoundSettings {
             fan_out,
             redraws,
             deadline: self.deadline,
+            patience: self.patience,
             min_interval: self.min_interval,
             join_wait: self.join_wait,
             rounds: self.rounds,

@@ -28,6 +28,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Publication;
 use crate::codec::Codec;
@@ -38,6 +39,16 @@ use crate::wire::{BulkRequest, Refusal};
 const MAX_HALVES: usize = 8;
 /// Most settled meetings remembered, for leaders that did not hear the answer. One publication gives one.
 const MAX_SETTLED: usize = 64;
+
+/// Longest time a guest takes to fetch the leader's model, and then waits to be asked to settle; as long as a round waits
+/// for models unless told otherwise.
+pub const GUEST_LIMIT: Duration = Duration::from_secs(10);
+/// How long a leader goes on asking a guest that does not answer whether it has settled.
+pub const OPEN_LIMIT: Duration = Duration::from_secs(60);
+/// Pause before it asks again: a guest that still fetches, and one that cannot be reached.
+pub const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
+/// Meetings that may be open in this way at a time; each holds two encoded models.
+pub const MAX_OPEN: usize = 4;
 
 /// What is to be added to the own model: half of what `theirs` is ahead of `ours`.
 #[derive(Debug, Clone)]

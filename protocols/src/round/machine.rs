@@ -90,8 +90,10 @@ pub enum Phase {
     },
     /// Models are on their way.
     Gathering {
-        /// When it ends.
+        /// When it ends at the latest.
         deadline: Time,
+        /// When it ends with what is there by then; set once half is.
+        enough: Option<Time>,
         /// Who has not answered yet.
         pending: BTreeSet<PeerId>,
     },
@@ -116,12 +118,29 @@ pub struct Round {
     started: Time,
     tried: Vec<PeerId>,
     arrived: usize,
+    /// When the first pulls of this round began.
+    asked: Time,
+    /// Whose pulls go on from earlier rounds.
+    late: BTreeSet<PeerId>,
+    /// Whose models came late and wait for the next mix.
+    kept: BTreeSet<PeerId>,
 }
 
 impl Round {
     /// A machine that has closed `round` rounds.
     pub fn new(config: RoundConfig, round: u64) -> Self {
-        Self { config, phase: Phase::Idle, round, joining: false, started: Time::ZERO, tried: Vec::new(), arrived: 0 }
+        Self {
+            config,
+            phase: Phase::Idle,
+            round,
+            joining: false,
+            started: Time::ZERO,
+            tried: Vec::new(),
+            arrived: 0,
+            asked: Time::ZERO,
+            late: BTreeSet::new(),
+            kept: BTreeSet::new(),
+        }
     }
 
     /// Rounds closed.
@@ -132,6 +151,12 @@ impl Round {
     /// Whether the pulls under way are the first of a joining peer, which needs whole models.
     pub fn is_joining(&self) -> bool {
         self.joining
+    }
+
+    /// Whether a model of this peer is wanted: for this round, or late from an earlier one for the next mix.
+    pub fn awaits(&self, peer: &PeerId) -> bool {
+        let pending = matches!(&self.phase, Phase::Gathering { pending, .. } if pending.contains(peer));
+        pending || self.late.contains(peer)
     }
 
     /// Where in its round the peer is.
@@ -151,7 +176,12 @@ impl Round {
                 let deadline = *deadline;
                 self.pull(now, deadline, peers, outputs);
             }
-            (Phase::Gathering { pending, deadline }, Input::PullEnded { peer, arrived }) => {
+            (_, Input::PullEnded { peer, arrived }) if self.late.remove(&peer) => {
+                if arrived {
+                    self.kept.insert(peer);
+                }
+            }
+            (Phase::Gathering { pending, deadline, .. }, Input::PullEnded { peer, arrived }) => {
                 if pending.remove(&peer) {
                     let (deadline, done) = (*deadline, pending.is_empty());
                     self.arrived += usize::from(arrived);
@@ -159,10 +189,14 @@ impl Round {
                 }
             }
             (Phase::Gathering { deadline, .. }, Input::Woke) if now >= *deadline => self.mix(true, outputs),
+            (Phase::Gathering { enough: Some(enough), .. }, Input::Woke) if now >= *enough => self.mix(false, outputs),
             (Phase::Mixing, Input::Mixed) => self.close(now, outputs),
             (Phase::Resting { until }, Input::Woke) if now >= *until => self.train(now, outputs),
             (
-                Phase::Joining { until } | Phase::Resting { until } | Phase::Gathering { deadline: until, .. },
+                Phase::Joining { until }
+                | Phase::Resting { until }
+                | Phase::Gathering { enough: Some(until), .. }
+                | Phase::Gathering { enough: None, deadline: until, .. },
                 Input::Woke,
             ) => outputs.push(Output::WakeAt(*until)),
             _ => {}
@@ -194,28 +228,42 @@ impl Round {
         outputs.push(Output::Train { round: self.round + 1 });
     }
 
+    /// Draws as many as are missing beside the models that came late.
     fn draw(&mut self, now: Time, count: usize, outputs: &mut Vec<Output>) {
         self.tried.clear();
-        self.arrived = 0;
-        self.phase = Phase::Drawing { deadline: now + self.config.deadline };
-        outputs.push(Output::Draw { count, tried: Vec::new() });
+        self.arrived = self.kept.len();
+        self.asked = now;
+        let deadline = now + self.config.deadline;
+        let count = count.saturating_sub(self.arrived);
+        if count == 0 {
+            return self.mix(false, outputs);
+        }
+        self.phase = Phase::Drawing { deadline };
+        outputs.push(Output::Draw { count, tried: self.taken() });
+    }
+
+    /// Who is not to be drawn in this round.
+    fn taken(&self) -> Vec<PeerId> {
+        self.tried.iter().chain(&self.late).chain(&self.kept).copied().collect()
     }
 
     fn pull(&mut self, now: Time, deadline: Time, peers: Vec<PeerId>, outputs: &mut Vec<Output>) {
-        let fresh: BTreeSet<PeerId> = peers.into_iter().filter(|peer| !self.tried.contains(peer)).collect();
+        let taken = self.taken();
+        let fresh: BTreeSet<PeerId> = peers.into_iter().filter(|peer| !taken.contains(peer)).collect();
         if fresh.is_empty() || now >= deadline {
             return self.mix(false, outputs);
         }
         self.tried.extend(fresh.iter().copied());
         outputs.push(Output::Pull { peers: fresh.iter().copied().collect(), deadline });
         outputs.push(Output::WakeAt(deadline));
-        self.phase = Phase::Gathering { deadline, pending: fresh };
+        self.phase = Phase::Gathering { deadline, enough: None, pending: fresh };
+        self.set_enough(now, outputs);
     }
 
     /// With every pull ended, missing models are drawn for again while there is time and allowance.
     fn pull_ended(&mut self, now: Time, deadline: Time, done: bool, outputs: &mut Vec<Output>) {
         if !done {
-            return;
+            return self.set_enough(now, outputs);
         }
         let missing = self.config.fan_out.saturating_sub(self.arrived);
         let allowance = (self.config.fan_out * (1 + self.config.redraws)).saturating_sub(self.tried.len());
@@ -225,16 +273,39 @@ impl Round {
             return self.mix(false, outputs);
         }
         self.phase = Phase::Drawing { deadline };
-        outputs.push(Output::Draw { count, tried: self.tried.clone() });
+        outputs.push(Output::Draw { count, tried: self.taken() });
+    }
+
+    /// Once half of the models are there, the round waits for the others only so long: a slow one does not set the pace.
+    /// Not more of them than a round draws may be late at a time, so that what they hold stays bounded.
+    fn set_enough(&mut self, now: Time, outputs: &mut Vec<Output>) {
+        let half = self.config.fan_out.min(self.tried.len() + self.kept.len()).div_ceil(2);
+        let Phase::Gathering { deadline, enough: enough @ None, pending } = &mut self.phase else { return };
+        let room = self.late.len() + pending.len() <= self.config.fan_out;
+        if self.config.patience == 0 || self.joining || self.arrived < half || !room {
+            return;
+        }
+        let (took, before) = (now.since(self.asked), self.asked.since(self.started));
+        let patient = self.asked + took.saturating_mul(self.config.patience).max(before);
+        let at = patient.max(self.started + self.config.min_interval).min(*deadline);
+        *enough = Some(at);
+        outputs.push(Output::WakeAt(at));
     }
 
     fn mix(&mut self, cancel: bool, outputs: &mut Vec<Output>) {
+        if let Phase::Gathering { pending, .. } = &mut self.phase
+            && !cancel
+        {
+            self.late.append(pending);
+        }
         if cancel {
+            self.late.clear();
             outputs.push(Output::CancelPulls);
         }
         self.phase = Phase::Mixing;
         let round = if self.joining { self.round } else { self.round + 1 };
-        outputs.push(Output::Mix { round, drawn: self.tried.len() });
+        outputs.push(Output::Mix { round, drawn: self.tried.len() + self.kept.len() });
+        self.kept.clear();
     }
 
     fn close(&mut self, now: Time, outputs: &mut Vec<Output>) {
@@ -244,6 +315,9 @@ impl Round {
         self.round += 1;
         if self.is_done() {
             self.phase = Phase::Finished;
+            if !std::mem::take(&mut self.late).is_empty() {
+                outputs.push(Output::CancelPulls);
+            }
             return;
         }
         let until = self.started + self.config.min_interval;

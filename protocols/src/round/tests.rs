@@ -47,7 +47,7 @@ fn a_joining_peer_pulls_before_it_trains() {
 
 #[test]
 fn a_failed_pull_is_replaced_and_nobody_is_drawn_twice() {
-    let mut round = Round::new(RoundConfig { fan_out: 2, ..RoundConfig::default() }, 0);
+    let mut round = Round::new(RoundConfig { fan_out: 2, patience: 0, ..RoundConfig::default() }, 0);
     handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
     handle(&mut round, Time(1), Input::Trained);
     handle(&mut round, Time(1), Input::Drawn { peers: vec![peer(1), peer(2)] });
@@ -60,7 +60,7 @@ fn a_failed_pull_is_replaced_and_nobody_is_drawn_twice() {
 
 #[test]
 fn the_deadline_closes_a_round_with_what_arrived() {
-    let mut round = Round::new(RoundConfig::default(), 7);
+    let mut round = Round::new(RoundConfig { patience: 0, ..RoundConfig::default() }, 7);
     handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
     handle(&mut round, Time(1), Input::Trained);
     handle(&mut round, Time(1), Input::Drawn { peers: vec![peer(1), peer(2)] });
@@ -69,6 +69,81 @@ fn the_deadline_closes_a_round_with_what_arrived() {
     assert_eq!(handle(&mut round, Time(3), Input::Woke), [Output::WakeAt(deadline)], "woken early, it waits on");
     assert_eq!(handle(&mut round, deadline, Input::Woke), [Output::CancelPulls, Output::Mix { round: 8, drawn: 2 }]);
     assert_eq!(handle(&mut round, deadline, Input::PullEnded { peer: peer(2), arrived: true }), [], "too late");
+}
+
+fn millis(n: u64) -> Time {
+    Time::ZERO + Duration::from_millis(n)
+}
+
+/// A round that trained for 20 ms and has asked four peers.
+fn asked(config: RoundConfig) -> Round {
+    let mut round = Round::new(config, 0);
+    handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
+    handle(&mut round, millis(20), Input::Trained);
+    handle(&mut round, millis(20), Input::Drawn { peers: (1..=4).map(peer).collect() });
+    round
+}
+
+fn ended(round: &mut Round, at: Time, n: u8, arrived: bool) -> Vec<Output> {
+    handle(round, at, Input::PullEnded { peer: peer(n), arrived })
+}
+
+#[test]
+fn a_round_does_not_wait_for_a_slow_peer_whose_model_counts_in_the_next() {
+    let mut round = asked(RoundConfig::default());
+    assert_eq!(ended(&mut round, millis(25), 1, true), []);
+    assert_eq!(ended(&mut round, millis(30), 2, false), []);
+    // Half took 10 ms, so all get 40.
+    assert_eq!(ended(&mut round, millis(30), 3, true), [Output::WakeAt(millis(60))]);
+    assert!(round.awaits(&peer(4)) && !round.awaits(&peer(1)));
+    assert_eq!(handle(&mut round, millis(60), Input::Woke), [Output::Mix { round: 1, drawn: 4 }]);
+    assert!(round.awaits(&peer(4)));
+    assert_eq!(handle(&mut round, millis(61), Input::Mixed), [Output::Train { round: 2 }]);
+    // It is not asked again, and once it is there, one fewer is drawn.
+    assert_eq!(ended(&mut round, millis(70), 4, true), []);
+    assert_eq!(handle(&mut round, millis(80), Input::Trained), [Output::Draw { count: 3, tried: vec![peer(4)] }]);
+    handle(&mut round, millis(80), Input::Drawn { peers: vec![peer(4)] });
+    assert_eq!(round.phase(), &Phase::Mixing, "nobody new was drawn");
+}
+
+#[test]
+fn late_models_never_come_to_more_than_a_round_draws() {
+    let mut round = asked(RoundConfig::default());
+    (1..=2).for_each(|n| drop(ended(&mut round, millis(22), n, true)));
+    assert_eq!(handle(&mut round, millis(60), Input::Woke), [Output::Mix { round: 1, drawn: 4 }]);
+    handle(&mut round, millis(60), Input::Mixed);
+    handle(&mut round, millis(80), Input::Trained);
+    handle(&mut round, millis(80), Input::Drawn { peers: (5..=8).map(peer).collect() });
+    // Two are late; with two more there is room, with three there was not.
+    assert_eq!(ended(&mut round, millis(90), 5, true), []);
+    let enough = millis(80 + 4 * 20);
+    assert_eq!(ended(&mut round, millis(100), 6, true), [Output::WakeAt(enough)]);
+    assert_eq!(handle(&mut round, enough, Input::Woke), [Output::Mix { round: 2, drawn: 4 }]);
+    handle(&mut round, enough, Input::Mixed);
+    handle(&mut round, millis(200), Input::Trained);
+    handle(&mut round, millis(200), Input::Drawn { peers: vec![peer(9), peer(10)] });
+    assert_eq!(ended(&mut round, millis(210), 9, true), [], "four are late: it waits to the deadline");
+    let deadline = millis(200) + Duration::from_secs(10);
+    assert_eq!(handle(&mut round, deadline, Input::Woke), [Output::CancelPulls, Output::Mix { round: 3, drawn: 2 }]);
+    assert!((3..=10).all(|n| !round.awaits(&peer(n))));
+}
+
+#[test]
+fn patience_can_be_switched_off_and_never_ends_a_round_before_its_least_interval() {
+    let mut round = asked(RoundConfig { patience: 0, ..RoundConfig::default() });
+    (1..=3).for_each(|n| assert_eq!(ended(&mut round, millis(22), n, true), []));
+    let mut round = asked(RoundConfig { min_interval: Duration::from_secs(1), ..RoundConfig::default() });
+    ended(&mut round, millis(22), 1, true);
+    assert_eq!(ended(&mut round, millis(22), 2, true), [Output::WakeAt(millis(1000))]);
+}
+
+#[test]
+fn the_last_round_cancels_what_is_late() {
+    let mut round = asked(RoundConfig { rounds: 1, ..RoundConfig::default() });
+    (1..=3).for_each(|n| drop(ended(&mut round, millis(22), n, true)));
+    handle(&mut round, millis(60), Input::Woke);
+    assert_eq!(handle(&mut round, millis(61), Input::Mixed), [Output::CancelPulls]);
+    assert_eq!(round.phase(), &Phase::Finished);
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod disk;
 mod environment;
 mod event;
 mod lie;
+mod meeting;
+mod mixing;
 mod peer;
 mod pulling;
 mod recipe;

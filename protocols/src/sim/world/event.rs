@@ -111,6 +111,16 @@ pub(super) enum Timer {
     Trained,
     PullTimeout(u32),
     DialTimeout(u32),
+    /// A meeting that it wanted to lead does not come about now, or was not needed.
+    NotMet {
+        peer: u32,
+        met: bool,
+    },
+    /// The leader of a meeting had long enough to have it settled; the number is that of the guest's pull.
+    GuestWaited(u32),
+    /// The guest of a meeting has not answered the question of this number, and is asked again.
+    Unsettled(u32),
+    AskAgain(u32),
 }
 
 /// Something that a peer does at a time. What happens to one peer is ordered by time, then by who caused it, then by the

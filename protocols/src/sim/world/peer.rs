@@ -13,6 +13,7 @@ use super::discovery::{Finder, TASK};
 use super::disk::Committed;
 use super::event::{Alarm, Cause, Letter, Message, Timer};
 use super::lie::Lie;
+use super::meeting::Meetings;
 use super::pulling::{Active, Arrived};
 use super::recipe::Recipe;
 use super::record::Happening;
@@ -89,6 +90,8 @@ pub(super) struct Peer {
     pub links: BTreeMap<PeerId, f32>,
     /// Set under push-sum.
     pub purse: Option<Purse>,
+    /// Set where peers mix in pairs.
+    pub meetings: Option<Box<Meetings>>,
     pub lie: Option<Lie>,
     pub attack: Option<Attack>,
     /// Set for an attacker.
@@ -153,6 +156,7 @@ impl Peer {
             arrived: Vec::new(),
             links: BTreeMap::new(),
             purse: (recipe.rule == Rule::PushSum).then(|| Purse::new(recipe.round.fan_out, 0)),
+            meetings: (recipe.rule == Rule::Pair).then(|| Box::new(Meetings::new(peer_id(index), 0))),
             lie: start.lie,
             attack: start.attack,
             seen: start.attack.map(|_| Box::default()),
@@ -229,6 +233,8 @@ impl Peer {
         self.stats.there = true;
         (self.progressed, self.round_wake, self.discovery_wake) = (self.now, Time::ZERO, Time::ZERO);
         self.round = Round::new(self.recipe.round.clone(), self.stats.rounds);
+        let (own, life) = (peer_id(self.index), self.life);
+        self.meetings.iter_mut().for_each(|meetings| **meetings = Meetings::new(own, life));
         self.start_discovery(env);
         self.tell_round(env, Input::Started { has_contacts: env.peers > 1 });
         if self.knows_somebody() {
@@ -279,6 +285,10 @@ impl Peer {
             }
             Timer::PullTimeout(pull) => self.on_pull_timeout(env, pull),
             Timer::DialTimeout(target) => self.on_dial_timeout(env, target),
+            Timer::NotMet { peer, met } => self.on_not_met(env, peer, met),
+            Timer::GuestWaited(pull) => self.on_guest_waited(pull),
+            Timer::Unsettled(question) => self.on_unsettled(question),
+            Timer::AskAgain(question) => self.on_ask_again(env, question),
         }
     }
 
@@ -339,7 +349,7 @@ impl Peer {
                     self.tell_round(env, Input::Drawn { peers });
                 }
                 Output::Pull { peers, deadline } => peers.into_iter().for_each(|peer| self.pull(env, peer, deadline)),
-                Output::CancelPulls => self.pulls.clear(),
+                Output::CancelPulls => self.cancel_pulls(),
                 Output::Mix { drawn, .. } => self.mix(env, drawn),
                 Output::WakeAt(at) if at != self.round_wake => {
                     self.round_wake = at;
@@ -356,13 +366,14 @@ impl Peer {
         if joining && !self.arrived.is_empty() {
             self.keep_committed();
         }
-        let (mixed, refused) = self.mix_arrived(env);
-        if let Some(purse) = &mut self.purse {
-            // Mass is that of the model on the shelf, so the mix goes there before anyone is granted more.
-            purse.open();
-            if !joining {
-                self.publish(env);
-            }
+        let rounds = self.recipe.round.rounds;
+        let last = !joining && rounds > 0 && self.stats.rounds + 1 >= rounds;
+        let (mixed, refused) = self.mix_arrived(env, last);
+        self.purse.iter_mut().for_each(Purse::open);
+        if !joining && (self.purse.is_some() || self.meetings.is_some()) {
+            // Mass is that of the model on the shelf, so the mix goes there before anyone is granted more; and a model that
+            // has met somebody meets nobody else.
+            self.publish(env);
         }
         if !joining {
             self.stats.rounds += 1;

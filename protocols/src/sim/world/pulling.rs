@@ -1,24 +1,25 @@
-//! Pulling models and mixing what arrived.
+//! Pulling models.
 
 use std::sync::Arc;
 
 use super::event::{Chunks, Message, Timer};
+use super::meeting::{self, Party};
 use super::peer::Peer;
 use super::record::Happening;
 use super::{Environment, index_of, peer_id};
-use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Pulled, Purse, Step};
+use crate::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Pulled, Step};
 use crate::id::PeerId;
 use crate::membership::Input as MembershipInput;
+use crate::mixing::Rule;
 use crate::mixing::push_sum::Grant;
-use crate::mixing::{Candidate, Meta, Own, Rule, mix_judged};
 use crate::round::Input;
 use crate::score::Fault;
 use crate::time::Time;
-use crate::wire::blob::{Blob, BlobError, encoded_len};
+use crate::wire::blob::encoded_len;
 use crate::wire::{CHUNK_BYTES, Offer, Request, Response};
 
-/// Rows that loss-based rules look at.
-const JUDGED_ROWS: usize = 64;
+/// When a pull is given up that something else ends.
+const NEVER: Time = Time(u64::MAX);
 
 /// A pull under way.
 #[derive(Debug)]
@@ -27,21 +28,41 @@ pub(super) struct Active {
     peer: PeerId,
     began: Time,
     pull: Pull,
+    /// Weight of the link, under a graph.
+    link: f32,
+    /// Whether something ends it but the deadline of its round.
+    is_timed: bool,
+    /// Its meeting, if it belongs to one.
+    party: Option<Box<Party>>,
     /// The bytes, where the pull does not keep them.
     model: Option<Arc<Vec<u8>>>,
+}
+
+impl Active {
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
 }
 
 /// A model that arrived.
 #[derive(Debug)]
 pub(super) struct Arrived {
-    peer: PeerId,
-    offer: Offer,
-    grant: Option<Grant>,
-    blob: Arc<Vec<u8>>,
+    pub peer: PeerId,
+    pub offer: Offer,
+    pub link: f32,
+    pub grant: Option<Grant>,
+    pub blob: Arc<Vec<u8>>,
 }
 
 impl Peer {
     pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId, deadline: Time) {
+        if self.meetings.is_some() && !self.round.is_joining() {
+            return self.meet(env, peer, deadline);
+        }
         let codec = if self.round.is_joining() { self.recipe.codec.whole() } else { self.recipe.codec };
         let limited = self.recipe.rule == Rule::AgeLimited && !self.round.is_joining();
         let order = PullOrder {
@@ -58,19 +79,41 @@ impl Peer {
             },
             meeting: None,
         };
-        let (pull, step) = Pull::new(order);
-        let number = self.next_pull;
-        self.next_pull += 1;
-        self.pulls.push(Active { number, peer, began: self.now, pull, model: None });
         let gives_up = self.now + env.config.request_timeout;
         // At the deadline the round machine cancels what is left by itself.
-        if gives_up < deadline {
+        self.start_pull(env, peer, order, None, if gives_up < deadline { gives_up } else { NEVER });
+    }
+
+    /// Starts a pull that is given up at some time; answers its number.
+    pub(super) fn start_pull(
+        &mut self,
+        env: &Environment<'_>,
+        peer: PeerId,
+        order: PullOrder,
+        party: Option<Box<Party>>,
+        gives_up: Time,
+    ) -> u32 {
+        let (pull, step) = Pull::new(order);
+        let number = self.next_number();
+        let (is_timed, link) = (gives_up < NEVER, self.links.get(&peer).copied().unwrap_or(0.0));
+        self.pulls.push(Active { number, peer, began: self.now, pull, link, is_timed, party, model: None });
+        if is_timed {
             self.set_timer(gives_up, Timer::PullTimeout(number));
         }
         self.take_step(env, number, step);
+        number
+    }
+
+    pub(super) fn next_number(&mut self) -> u32 {
+        let number = self.next_pull;
+        self.next_pull += 1;
+        number
     }
 
     pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u32, response: Response) {
+        if self.on_settle_answer(env, from, number, &response) {
+            return;
+        }
         let Some(active) = self.active(from, number) else { return };
         let step = active.pull.answered(response);
         self.take_step(env, number, step);
@@ -119,9 +162,15 @@ impl Peer {
             Step::Done(pulled) => {
                 let Pulled { offer, grant, blob } = *pulled;
                 let blob = active.model.take().unwrap_or_else(|| Arc::new(blob));
+                let link = active.link;
                 let (from, bytes, took) = (to as usize, blob.len() as u64, self.now.since(active.began));
                 self.record(env, Happening::Pulled { from, bytes, took });
-                self.arrived.push(Arrived { peer, offer, grant, blob });
+                if let Some((active, party)) = self.take_party(number) {
+                    return self.meeting_pulled(env, active, party, Some(meeting::Model { blob, age: offer.age }));
+                }
+                if self.round.awaits(&peer) {
+                    self.arrived.push(Arrived { peer, offer, link, grant, blob });
+                }
                 self.end_pull(env, number, true);
             }
             Step::Failed(error) => {
@@ -138,7 +187,33 @@ impl Peer {
         numbers.into_iter().for_each(|number| self.end_pull(env, number, false));
     }
 
+    /// The pull of this number, off the list, if it belongs to a meeting.
+    fn take_party(&mut self, number: u32) -> Option<(Active, Party)> {
+        let at = self.pulls.iter().position(|active| active.number == number && active.party.is_some())?;
+        let mut active = self.pulls.swap_remove(at);
+        active.party.take().map(|party| (active, *party))
+    }
+
+    /// Pulls of a round that did not wait for them go on, but not for ever.
+    pub(super) fn let_pulls_be_late(&mut self, env: &Environment<'_>) {
+        for at in 0..self.pulls.len() {
+            let active = &mut self.pulls[at];
+            if !std::mem::replace(&mut active.is_timed, true) {
+                let (number, until) = (active.number, active.began + env.config.request_timeout);
+                self.set_timer(until, Timer::PullTimeout(number));
+            }
+        }
+    }
+
+    /// Ends the pulls of a round that is over. Meetings go on, so that both sides end alike.
+    pub(super) fn cancel_pulls(&mut self) {
+        self.pulls.retain(|active| active.party.is_some());
+    }
+
     fn end_pull(&mut self, env: &Environment<'_>, number: u32, arrived: bool) {
+        if let Some((active, party)) = self.take_party(number) {
+            return self.meeting_pulled(env, active, party, None);
+        }
         if let Some(at) = self.pulls.iter().position(|active| active.number == number) {
             let active = self.pulls.swap_remove(at);
             self.stats.failed += u64::from(!arrived);
@@ -146,69 +221,12 @@ impl Peer {
         }
     }
 
-    fn fault(&mut self, env: &Environment<'_>, peer: PeerId, fault: Fault) {
+    pub(super) fn fault(&mut self, env: &Environment<'_>, peer: PeerId, fault: Fault) {
         self.stats.faults += 1;
         if self.scores.fault(self.now, peer, fault) {
             self.tell_membership(env, MembershipInput::Refused { peer });
         }
     }
-
-    /// Mixes what arrived into the own model. Answers how many models were mixed in, and how many refused.
-    pub(super) fn mix_arrived(&mut self, env: &Environment<'_>) -> (usize, usize) {
-        self.pulls.clear();
-        let arrived = std::mem::take(&mut self.arrived);
-        self.stale.round_closed(arrived.len(), std::mem::take(&mut self.stale_seen));
-        let layout = env.model.layout();
-        let (mut candidates, mut faults) = (Vec::with_capacity(arrived.len()), Vec::new());
-        for model in &arrived {
-            match Blob::parse(&model.blob, layout) {
-                Ok(blob) => candidates.push(Candidate {
-                    peer: model.peer,
-                    meta: Meta {
-                        link: self.links.get(&model.peer).copied().unwrap_or(0.0),
-                        mass: model.grant.map_or(0, |grant| grant.mass),
-                        ..Meta::new(model.offer.age, model.offer.samples)
-                    },
-                    model: blob,
-                }),
-                Err(BlobError::NotFinite) => faults.push((model.peer, Fault::NotFinite)),
-                Err(_) => faults.push((model.peer, Fault::WrongShape)),
-            }
-        }
-        let mut judge = self.learner.clone_for_loss(self.recipe.rule.needs_losses());
-        let mut loss = |params: &[f32]| match &mut judge {
-            Some(judge) => judge.loss_of(env.model, params, JUDGED_ROWS),
-            None => f32::NAN,
-        };
-        let local = self.learner.before_mix();
-        let mass = self.purse.as_mut().map_or(0, Purse::close);
-        let meta = Meta { mass, ..Meta::new(self.learner.age, self.learner.rows.len() as u32) };
-        let own = Own { params: &mut self.learner.params, meta, round: self.stats.rounds };
-        let outcome = mix_judged(&self.recipe.rule, own, &candidates, &mut loss);
-        debug_assert!(crate::invariant::finite(&self.learner.params));
-        self.learner.after_mix(local, outcome.age, outcome.was_behind, outcome.mixed.is_empty());
-        if let Some(purse) = &mut self.purse {
-            let was_mixed = |model: &&Arrived| outcome.mixed.contains(&model.peer);
-            let granted = arrived.iter().filter(was_mixed).filter_map(|model| Some((model.peer, model.grant?)));
-            purse.settle(&granted.collect::<Vec<_>>());
-        }
-        if let Some(seen) = &mut self.seen {
-            seen.mixed.clone_from(&self.learner.params);
-            seen.pulled = candidates.iter().map(|candidate| whole(&candidate.model, &self.learner.params)).collect();
-        }
-        let (mixed, refused) = (outcome.mixed.len(), outcome.refused.len() + faults.len());
-        self.stats.mixed += mixed as u64;
-        self.stats.refused += refused as u64;
-        faults.into_iter().for_each(|(peer, fault)| self.fault(env, peer, fault));
-        (mixed, refused)
-    }
-}
-
-/// A pulled model, with the own parameters where it has none.
-fn whole(blob: &Blob<'_>, own: &[f32]) -> Vec<f32> {
-    let mut params = vec![0.0; own.len()];
-    blob.read_over(0, own, &mut params);
-    params
 }
 
 fn question(pull: u32, door: Option<u32>, request: Request) -> Message {

@@ -3,8 +3,7 @@
 //! A world has one recipe for all, and any peer may have one of its own, as nodes may: each pulls in its own codec, mixes by
 //! its own rule and draws as many as it likes. A model is offered in the codec of its holder, and written anew for whoever
 //! asks in another one. Mass travels only between two that mix by push-sum: whoever asks a holder without mass for some is
-//! refused, and whoever asks a holder with mass for its model alone gets that. Meetings of two ([`Rule::Pair`]) are not
-//! simulated; such a peer mixes what it pulls.
+//! refused, and whoever asks a holder with mass for its model alone gets that. Pairs ([`Rule::Pair`]) meet only pairs.
 
 use crate::codec::{Codec, Rounding};
 use crate::mixing::Rule;

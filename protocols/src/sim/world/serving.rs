@@ -18,6 +18,7 @@ use crate::wire::{BulkRequest, Refusal, Request, Response};
 impl Peer {
     /// Offers the model as it is to others; one that cannot be encoded is not offered.
     pub(super) fn publish(&mut self, env: &Environment<'_>) {
+        self.mix_halves(env);
         let mut twisted = self.attacked().or_else(|| self.lie.map(|_| self.learner.params.clone()));
         if let (Some(lie), Some(params)) = (self.lie, &mut twisted) {
             lie.twist(params, &mut self.rng);
@@ -33,6 +34,7 @@ impl Peer {
         };
         let Some(first) = first else { return };
         self.digest.push(u64::from_le_bytes(first.offer.root.0[..8].try_into().unwrap_or_default()));
+        self.meetings.iter_mut().for_each(|meetings| meetings.publish(first.clone()));
         self.shelf.publish(first);
         let second = second.and_then(|native| self.publication(codec, native));
         second.into_iter().for_each(|publication| self.shelf.add(publication));
@@ -62,6 +64,11 @@ impl Peer {
             return;
         }
         let mut response = self.shelf.answer(request);
+        if matches!(response, Response::Refused { reason: Refusal::NoMeeting, .. })
+            && let Some(answer) = self.answer_meeting(env, from, request)
+        {
+            response = answer;
+        }
         if matches!(response, Response::Refused { reason: Refusal::Codec, .. }) && self.transcode(env, request) {
             response = self.shelf.answer(request);
         }
@@ -90,7 +97,8 @@ impl Peer {
         if self.uplink_free > self.now + env.config.request_timeout {
             return;
         }
-        let held = self.shelf.open(request);
+        let in_meeting = || self.meetings.as_ref().and_then(|meetings| meetings.open(request));
+        let held = self.shelf.open(request).or_else(in_meeting);
         let is_as_offered = self.lie != Some(Lie::WrongHash);
         let cut = self.is_lost(env, from);
         let bytes = held.as_ref().map_or(0, |(_, range)| range.len());

@@ -1,5 +1,6 @@
 mod disk;
 mod faults;
+mod meetings;
 mod recipes;
 
 use std::sync::Arc;
