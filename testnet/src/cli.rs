@@ -9,6 +9,7 @@ mod compare;
 mod compose;
 mod error;
 mod init;
+mod links;
 mod member;
 mod partition;
 mod peer;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 pub use compare::CompareArgs;
 pub use compose::{ComposeArgs, compose};
 pub use init::{InitArgs, init};
+pub use links::{LinksArgs, links};
 pub use member::{MemberArgs, member};
 pub use partition::{PartitionArgs, partition};
 pub use peer::{HealthArgs, PeerArgs, health, node, peer};
@@ -82,6 +84,9 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
         words: Vec<OsString>,
     },
+    /// Makes what leaves a container late, lossy and slow by netem, where the kernel has that.
+    #[command(hide = true)]
+    Links(LinksArgs),
     /// A node of a testnet; talks JSON lines with whoever started it.
     #[command(hide = true)]
     Member(MemberArgs),

@@ -8,6 +8,7 @@ pub mod experiment;
 pub mod fleet;
 pub mod homes;
 pub mod member;
+pub mod netem;
 pub mod record;
 pub mod replications;
 pub mod report;

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Compose(args) => cli::compose(&args),
         Command::Peer(args) => cli::peer(args),
         Command::Health(args) => cli::health(&args),
+        Command::Links(args) => cli::links(&args),
         Command::Node { words } => return cli::node(words),
         Command::Member(args) => return cli::member(&args),
         Command::Reap { label } => {

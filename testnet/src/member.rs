@@ -55,6 +55,9 @@ pub struct MemberSpec {
     /// Whether it trains only after [`Order::Begin`], so that peers that take long to start do not come late.
     #[serde(default)]
     pub waits: bool,
+    /// Whether the kernel is to make the links bad, where it can; the node does so until it is seen to.
+    #[serde(default)]
+    pub netem: bool,
 }
 
 /// What a node is told to do.

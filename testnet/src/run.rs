@@ -6,6 +6,7 @@
 //! ```
 
 mod links;
+mod module;
 mod real;
 mod simulated;
 

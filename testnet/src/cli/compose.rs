@@ -12,7 +12,7 @@ use super::error::CliError;
 const EXAMPLES: &str = "Examples:
   peerlearn-testnet compose testnet/scenarios/smoke.toml --out net/compose.yaml
   docker compose -f net/compose.yaml up
-  peerlearn-testnet compose slow.toml --netem my/image-with-tc";
+  peerlearn-testnet compose slow.toml --netem";
 
 /// Arguments of `compose`.
 #[derive(Args)]
@@ -35,10 +35,10 @@ pub struct ComposeArgs {
     /// Most processors of a container.
     #[arg(long, default_value = "1", value_name = "N")]
     cpus: String,
-    /// Make links bad by tc netem, in a container beside each peer that may do nothing else, from an image that has `tc`.
-    /// Without it the nodes make their links bad themselves.
-    #[arg(long, value_name = "IMAGE")]
-    netem: Option<String>,
+    /// Make links bad by netem of the kernel, set by a container beside each peer that may do nothing else. Where the
+    /// kernel has none, and without this, the nodes make their links bad themselves; each says which.
+    #[arg(long)]
+    netem: bool,
 }
 
 /// Writes a compose file.
@@ -53,7 +53,7 @@ pub fn compose(args: &ComposeArgs) -> Result<ExitCode, CliError> {
         image: args.image.clone(),
         memory: args.memory.clone(),
         cpus: args.cpus.clone(),
-        netem: args.netem.clone(),
+        netem: args.netem,
     };
     write_compose(&plan, &dealt, &setup, &file)?;
     eprintln!("wrote {0}; next: docker compose -f {0} up", file.display());

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use peerlearn_testnet::compose::ComposeError;
 use peerlearn_testnet::experiment::SweepError;
 use peerlearn_testnet::homes::HomesError;
+use peerlearn_testnet::netem::NetemError;
 use peerlearn_testnet::record::RecordError;
 use peerlearn_testnet::replications::ReplicationError;
 use peerlearn_testnet::run::RunError;
@@ -30,6 +31,8 @@ pub enum CliError {
     Homes(#[from] HomesError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    #[error(transparent)]
+    Netem(#[from] NetemError),
     #[error("no node of this host lives in {home}", home = home.display())]
     NoNode { home: PathBuf },
     #[error("no page at {address}: {source}")]

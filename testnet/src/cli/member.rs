@@ -6,13 +6,16 @@
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use peerlearn::Node;
 use peerlearn::cli::EventFile;
 use peerlearn::control::{Answerer, Ask, ControlServer};
 use peerlearn::event::Stamped;
+use peerlearn::network::links::LinkTable;
 use peerlearn_testnet::member::{Member, MemberSpec, Order, Told, read_rows};
+use peerlearn_testnet::netem;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -22,6 +25,10 @@ use super::run::interrupted;
 const WAITING: usize = 256;
 /// The signal of a file that would grow beyond its limit; the same number on all Linux systems but MIPS.
 const FILE_TOO_LARGE: i32 = 25;
+/// The interface of a container, and how long a node looks whether the kernel makes it bad.
+const INTERFACE: &str = "eth0";
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 40;
 
 /// Arguments of `member`.
 #[derive(Args)]
@@ -126,12 +133,22 @@ async fn live_alone(spec: &Path, events: Option<&Path>) -> i32 {
         }
     };
     let node = member.node().clone();
-    let home = text.ok().and_then(|text| serde_json::from_str::<MemberSpec>(&text).ok()?.home);
+    let spec = text.ok().and_then(|text| serde_json::from_str::<MemberSpec>(&text).ok());
+    let asks_kernel = spec.as_ref().is_some_and(|spec| spec.netem);
+    let home = spec.and_then(|spec| spec.home);
     let _control = home.map(|home| ControlServer::open(&home, Status(node.clone())));
     let mut file = events.map(EventFile::open);
-    let mut interrupted = std::pin::pin!(interrupted());
+    let (mut interrupted, mut shaped) = (std::pin::pin!(interrupted()), std::pin::pin!(shaped()));
+    let mut looks = asks_kernel;
     loop {
         tokio::select! {
+            by_kernel = &mut shaped, if looks => {
+                looks = false;
+                if by_kernel {
+                    member.obey(Order::Links { table: LinkTable::default() }).await;
+                }
+                eprintln!("links are made bad by {}", if by_kernel { "netem" } else { "this node: there is no netem" });
+            }
             () = &mut interrupted => {
                 member.obey(Order::Leave).await;
                 return 0;
@@ -146,6 +163,17 @@ async fn live_alone(spec: &Path, events: Option<&Path>) -> i32 {
             },
         }
     }
+}
+
+/// Whether the kernel shapes the interface, as soon as it does or when it should have.
+async fn shaped() -> bool {
+    for _ in 0..LOOKS {
+        if netem::is_shaped(INTERFACE).unwrap_or(false) {
+            return true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    false
 }
 
 /// Answers how the node is, and nothing else.

@@ -20,11 +20,12 @@ pub(super) fn compose(plan: &Plan, setup: &ComposeSetup) -> String {
     let mut text = head(plan, setup);
     let links = LinkBook::new(plan);
     for (index, peer) in plan.peers.iter().enumerate() {
-        peer_service(&mut text, &peer.name);
         let links = links.setup(index);
-        if setup.netem.is_some() && !links.is_empty() {
+        let by_kernel = setup.netem && !links.is_empty();
+        if by_kernel {
             links_service(&mut text, &peer.name, &links);
         }
+        peer_service(&mut text, &peer.name, by_kernel);
     }
     text.push_str(&foot(plan));
     text
@@ -47,51 +48,47 @@ fn head(plan: &Plan, setup: &ComposeSetup) -> String {
         "  healthcheck:\n    test: [CMD, /bin/peerlearn-testnet, health]\n    interval: 10s\n    timeout: 5s\n    \
          start_period: 20s\n",
     );
-    let _ = write!(text, "  networks:\n    peers:\n      aliases: [{EVERYBODY}]\n");
-    if let Some(image) = &setup.netem {
+    if setup.netem {
         let _ = write!(
             text,
-            "\n# Makes the links of one peer bad and goes on; it shares the network of that peer, and nothing else.\n\
-             # Where a peer is started anew, its links have to be too.\n\
-             x-links: &links\n  image: {}\n  entrypoint: [tc]\n  read_only: true\n  cap_drop: [ALL]\n  \
-             cap_add: [NET_ADMIN]\n  security_opt: [\"no-new-privileges:true\"]\n  user: \"0:0\"\n  restart: \"no\"\n",
-            quoted(image),
+            "\n# Holds the network of one peer, and has its kernel make that bad where it can. The peer in it has no right\n\
+             # to change that, and finds it as it was when it is started anew.\n\
+             x-links: &links\n  image: {}\n  mem_limit: 32m\n{SAFE}  cap_add: [NET_ADMIN]\n  user: \"0:0\"\n  \
+             healthcheck:\n    disable: true\n",
+            quoted(&setup.image),
         );
     }
     text.push_str("\nservices:\n");
     text
 }
 
-fn peer_service(text: &mut String, name: &str) {
+/// A peer on the network of all, or on the one that its links hold.
+fn peer_service(text: &mut String, name: &str, by_kernel: bool) {
+    let network = match by_kernel {
+        true => format!("network_mode: \"service:{name}-links\"\n    depends_on: [{name}-links]"),
+        false => on_the_network(name),
+    };
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "  {name}:\n    <<: *peer\n    hostname: {name}\n    \
+        "  {name}:\n    <<: *peer\n    {network}\n    \
          command: [member, --spec, /specs/{name}.json, --events, /events/{name}.jsonl]\n    \
          volumes: [\"./specs:/specs:ro\", \"state-{name}:/state\", \"events:/events\"]\n",
     );
 }
 
-/// A container that runs `tc` once. Delay and loss of netem are of what goes out.
+fn on_the_network(name: &str) -> String {
+    format!("hostname: {name}\n    networks:\n      peers:\n        aliases: [{EVERYBODY}]")
+}
+
+/// A container that holds the network of a peer. Delay and loss of netem are of what goes out.
 fn links_service(text: &mut String, name: &str, links: &LinkSetup) {
-    let mut words: Vec<String> =
-        ["qdisc", "replace", "dev", "eth0", "root", "netem"].into_iter().map(str::to_owned).collect();
-    if let Some((least, most)) = links.delay {
-        let (least, most) = (least.0.as_micros(), most.0.as_micros());
-        words.extend(["delay".to_owned(), format!("{}us", least.midpoint(most)), format!("{}us", (most - least) / 2)]);
-    }
-    if let Some(loss) = links.loss {
-        words.extend(["loss".to_owned(), format!("{}%", loss * 100.0)]);
-    }
-    if let Some(rate) = links.rate {
-        words.extend(["rate".to_owned(), format!("{}bit", rate.0.saturating_mul(8))]);
-    }
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let links = serde_json::to_string(links).unwrap_or_default();
     let _ = write!(
         text,
-        "  {name}-links:\n    <<: *links\n    network_mode: \"service:{name}\"\n    depends_on: [{name}]\n    \
-         command: [{}]\n",
-        words.join(", "),
+        "  {name}-links:\n    <<: *links\n    {}\n    command: [links, {}]\n",
+        on_the_network(name),
+        quoted(&links)
     );
 }
 

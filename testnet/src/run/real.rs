@@ -235,6 +235,7 @@ impl<'a, F: Fleet> Run<'a, F> {
             attack: plan.attack.map(|attack| attack.to_string()),
             links: self.links.table(peer, &ids),
             waits: !self.has_begun,
+            netem: false,
         };
         self.fleet.start(peer, spec).await?;
         self.peers[peer].up = true;

@@ -7,7 +7,6 @@ use peerlearn::NodeConfig;
 use peerlearn::data::Dataset;
 use peerlearn::learner::ModelFamily;
 use peerlearn_protocols::membership::MembershipConfig;
-use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::Sampling;
 use peerlearn_protocols::sampling::view::ViewConfig;
@@ -19,6 +18,7 @@ use peerlearn_protocols::time::Time;
 use tokio::sync::watch;
 
 use super::links::LinkBook;
+use super::module::NodeModel;
 use super::{Ending, RunError};
 use crate::record::{FaultRow, LinkRow, MixRow, PeerRow, RoundRow, Row, SeedWriter};
 use crate::scenario::{Act, Dealt, LinkSetup, PeerPlan, Plan, Step};
@@ -56,7 +56,7 @@ pub fn run_simulated(
         link: Some(link(&links.setup(index))),
         ..PeerStart::new(rows_of(&rows.train), initial.clone())
     });
-    let mut world = World::new(&model, world_config(plan)?, starts.collect())?;
+    let mut world = World::new(&*model, world_config(plan)?, starts.collect())?;
     world.record(true);
     let tests = dealt.parts.iter().map(|part| part.test.as_ref().map(rows_of)).collect();
     let owns = dealt.parts.iter().map(|part| part.validation.as_ref().map(rows_of)).collect();
@@ -66,14 +66,14 @@ pub fn run_simulated(
         peer.config.round.measure_every(measured, u64::from(training.steps) * training.batch as u64)
     });
     let every = every.collect();
-    let mut run = Run { plan, model: &model, world, links, tests, owns, every, writer, watch };
+    let mut run = Run { plan, model: &*model, world, links, tests, owns, every, writer, watch };
     run.introduce(dealt)?;
     run.through(stop)
 }
 
 struct Run<'a> {
     plan: &'a Plan,
-    model: &'a Mlp,
+    model: &'a dyn Model,
     world: World<'a>,
     links: LinkBook,
     tests: Vec<Option<Rows>>,
@@ -277,19 +277,7 @@ fn check(plan: &Plan) -> Result<(), RunError> {
             other.name, first.name
         ));
     }
-    // Meetings are not simulated. Where all mix in pairs, each mixes the model it pulled; one beside others would do so too,
-    // where a real node finds nobody who meets it.
-    let pairs = |peer: &PeerPlan| peer.config.mixing.rule == Rule::Pair;
-    if let Some(other) = plan.peers.iter().find(|peer| pairs(peer) != pairs(first)) {
-        return refuse(format!(
-            "pairs meet only pairs, which is not simulated: mixing.rule is pair for all or for nobody; {} differs from {}",
-            other.name, first.name
-        ));
-    }
-    match &first.config.task.model {
-        ModelFamily::Cnn => refuse("the simulator has linear and mlp models, no cnn".to_owned()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// How a peer learns with others.
@@ -314,14 +302,20 @@ fn recipes(plan: &Plan) -> Vec<Option<Arc<Recipe>>> {
     plan.peers.iter().map(&mut own).collect()
 }
 
-fn model(plan: &Plan, dealt: &Dealt) -> Result<Mlp, RunError> {
-    let refuse = |reason: &str| RunError::Driver { driver: "sim", reason: reason.to_owned() };
-    let hidden = match plan.peers.first().map(|peer| &peer.config.task.model) {
-        Some(ModelFamily::Mlp(hidden)) => hidden.clone(),
-        _ => Vec::new(),
+fn model(plan: &Plan, dealt: &Dealt) -> Result<Box<dyn Model>, RunError> {
+    let refuse = |reason: String| RunError::Driver { driver: "sim", reason };
+    let nobody = || refuse("there is nobody".to_owned());
+    let family = &plan.peers.first().ok_or_else(nobody)?.config.task.model;
+    let rows = &dealt.parts.first().ok_or_else(nobody)?.train;
+    let hidden: &[usize] = match family {
+        ModelFamily::Linear => &[],
+        ModelFamily::Mlp(hidden) => hidden,
+        ModelFamily::Cnn => {
+            let model = NodeModel::new(family, rows.input(), rows.classes());
+            return Ok(Box::new(model.map_err(|error| refuse(error.to_string()))?));
+        }
     };
-    let rows = dealt.parts.first().ok_or_else(|| refuse("there is nobody"))?;
-    Ok(Mlp::new(rows.train.width(), &hidden, rows.train.classes(), Head::Softmax, Initial::He)?)
+    Ok(Box::new(Mlp::new(rows.width(), hidden, rows.classes(), Head::Softmax, Initial::He)?))
 }
 
 fn rows_of(data: &Dataset) -> Rows {

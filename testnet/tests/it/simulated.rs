@@ -159,7 +159,6 @@ fn what_the_simulator_has_for_all_alike_is_refused_where_it_differs() {
         ("task.network = \"other\"", "task, membership and network.request_timeout are the same for all"),
         ("membership.shuffle_every = \"9s\"", "task, membership and network.request_timeout are the same for all"),
         ("network.request_timeout = \"9s\"", "task, membership and network.request_timeout are the same for all"),
-        ("mixing.rule = \"pair\"", "mixing.rule is pair for all or for nobody"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let groups = "[[group]]\nname = \"a\"\ncount = 2\n[[group]]\nname = \"b\"\ncount = 2\n[group.node]\n";
@@ -168,4 +167,13 @@ fn what_the_simulator_has_for_all_alike_is_refused_where_it_differs() {
         assert_eq!(output.status.code(), Some(4), "{said}");
         assert!(said.contains(reason) && said.contains("b-1 differs from a-1"), "{said}");
     }
+}
+
+#[test]
+fn the_convolutions_of_nodes_learn_in_the_simulator() {
+    let model = "[node]\ntask.model = \"cnn\"\n[[group]]\nname = \"peer\"\ncount = 3\n";
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = format!("rounds = 12\n{COMMON}{model}[expect]\nworst = 0.7\n");
+    let output = testnet(folder.path(), &scenario);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
