@@ -37,9 +37,10 @@ fn runtime() -> Runtime {
     Runtime::new().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Twenty steps of 32 rows of the digits.
-#[divan::bench(args = ["linear", "mlp:64,32", "cnn"], sample_count = 30)]
-fn train(bencher: Bencher, model: &str) {
+/// Twenty steps of 32 rows of the digits, with gradients clipped by their norm and not.
+#[divan::bench(args = ["linear", "mlp:64,32", "cnn"], consts = [0, 2], sample_count = 30)]
+fn train<const CLIP_NORM: u8>(bencher: Bencher, model: &str) {
+    let clip_norm = f32::from(CLIP_NORM);
     let data = load(&DataConfig::default(), &[0; 32]).unwrap_or_else(|error| panic!("{error}")).train;
     let family: ModelFamily = model.parse().unwrap_or_else(|error| panic!("{error}"));
     let mut learner = build(&family, data.input(), data.classes()).unwrap_or_else(|error| panic!("{error}"));
@@ -51,7 +52,7 @@ fn train(bencher: Bencher, model: &str) {
         weight_decay: 0.0,
         momentum: 0.8,
         correction: Some(&zeros),
-        clip_norm: 2.0,
+        clip_norm,
         proximal: 0.0,
         seed: 1,
     };

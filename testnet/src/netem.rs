@@ -218,4 +218,35 @@ mod tests {
         assert!(matches!(is_shaped("no-such"), Err(NetemError::Interface { .. })));
         assert!(matches!(shape("../lo", &links()), Err(NetemError::Interface { .. })));
     }
+
+    /// In a network of its own, where this user may do as root does.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernel_does_what_it_is_asked() {
+        let program = std::env::current_exe().unwrap();
+        let inner = ["--exact", "netem::tests::in_a_network_of_its_own", "--ignored", "--nocapture"];
+        let unshared = |words: &[&str]| std::process::Command::new("unshare").arg("-rn").args(words).output();
+        if !unshared(&["true"]).is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: no network of its own can be made here");
+            return;
+        }
+        let words = [&[program.to_str().unwrap()], &inner[..]].concat();
+        let output = unshared(&words).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "run by the_kernel_does_what_it_is_asked"]
+    fn in_a_network_of_its_own() {
+        // Every kernel has pfifo; its options are how many packets may wait.
+        kernel::replace_root("lo", "pfifo", 77u32.to_ne_bytes().to_vec()).unwrap();
+        assert_eq!(kernel::root_kind("lo").unwrap().as_deref(), Some("pfifo"));
+        match shape("lo", &links()) {
+            Ok(()) => assert!(is_shaped("lo").unwrap()),
+            Err(NetemError::Missing) => assert!(!is_shaped("lo").unwrap(), "what was there is as it was"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
