@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 49] = [
+const WORDS: [(&str, &str); 50] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
@@ -35,6 +35,10 @@ const WORDS: [(&str, &str); 49] = [
         "mixing.rule",
         "How models are averaged: uniform, sample-weighted, metropolis, age-limited, pair (two meet and move alike), push-sum, median, \
          trimmed-mean:B, multi-krum:B, ios:B, clip:R, clip:auto, ubar:RHO, balance:GAMMA or balance:GAMMA:ROUNDS.",
+    ),
+    (
+        "mixing.moving_average",
+        "Decay of the average of the own models that is measured, answered with and exported; 0 is off: the newest is.",
     ),
     ("mixing.outer.enabled", "Whether to take an outer Nesterov step on the average."),
     ("mixing.outer.rate", "Its step size."),

@@ -4,6 +4,8 @@
 //! all rows together, twice as many steps, with the learning rate scheduled over them as over the rounds; more did not
 //! help it.
 
+use peerlearn_protocols::drift::MovingAverage;
+
 use super::DemoError;
 use super::plan::Slices;
 use crate::config::NodeConfig;
@@ -63,11 +65,17 @@ fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u64) -> Result
     let family = &config.task.model;
     let mut learner = build(family, data.train.input(), data.train.classes())?;
     let task = task_of(&config.task.network, &family.to_string(), data, learner.layout().clone());
-    let weights = initial_weights(learner.layout(), task.id().0);
+    let mut weights = initial_weights(learner.layout(), task.id().0);
     learner.write(&weights)?;
-    for round in 0..rounds * factor {
-        train_round(&mut *learner, &data.train, config, round, factor)?;
+    // Measured as the peers are: the moving average of a model a round.
+    let mut average = MovingAverage::new(config.mixing.moving_average, &weights);
+    for round in 0..rounds {
+        (0..factor)
+            .try_for_each(|part| train_round(&mut *learner, &data.train, config, round * factor + part, factor))?;
+        learner.read(&mut weights);
+        average.update(&weights, round + 1);
     }
+    learner.write(average.values().unwrap_or(&weights))?;
     match &data.test {
         Some(test) => Ok(learner.evaluate(test)?.accuracy),
         None => Ok(0.0),

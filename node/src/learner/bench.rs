@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 use peerlearn_protocols::codec::{Codec, Encoder};
-use peerlearn_protocols::drift::{self, ControlVariate, OuterNesterov};
+use peerlearn_protocols::drift::{self, ControlVariate, MovingAverage, OuterNesterov};
 use peerlearn_protocols::estimate::{self, Sight};
 use peerlearn_protocols::exchange::pairing::Half;
 use peerlearn_protocols::id::PeerId;
@@ -112,8 +112,17 @@ pub struct Snapshot {
     pub schedule: u64,
     /// The control variate, where it is on.
     pub correction: Option<Vec<f32>>,
+    /// The moving average of the own models, where it is on.
+    pub average: Option<Vec<f32>>,
     /// Slow weights and momentum of the outer step, where it is on.
     pub outer: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Snapshot {
+    /// The parameters to answer with: the moving average, or without one the newest. Shapes: `[parameters]`.
+    pub fn answer(&self) -> &[f32] {
+        self.average.as_ref().unwrap_or(&self.params)
+    }
 }
 
 /// The model as it travels.
@@ -143,6 +152,7 @@ pub(super) struct Workbench {
     /// Sum of learning rates of the steps since the last mix, eta H.
     distance: f32,
     variate: ControlVariate,
+    average: MovingAverage,
     outer: Option<OuterNesterov>,
     encoder: Encoder,
 }
@@ -159,6 +169,7 @@ impl Workbench {
         let mut bench = Self {
             good: Vec::new(),
             variate: ControlVariate::new(config.training.control_variate, layout.len()),
+            average: MovingAverage::new(config.mixing.moving_average, &start.params),
             outer: None,
             encoder: Encoder::new(encoding.codec, encoding.rounding, encoding.seed, &start.params),
             judges: config.mixing.rule.needs_losses().then(|| judges(&data)),
@@ -181,6 +192,8 @@ impl Workbench {
         self.schedule = snapshot.schedule;
         self.variate.reset();
         snapshot.correction.iter().for_each(|values| self.variate.restore(values));
+        self.average.reset(&snapshot.params);
+        snapshot.average.iter().for_each(|values| self.average.restore(values));
         let outer = &self.config.mixing.outer;
         self.outer = outer.enabled.then(|| OuterNesterov::new(outer.rate, outer.momentum, &snapshot.params));
         if let (Some(outer), Some((slow, velocity))) = (&mut self.outer, &snapshot.outer) {
@@ -241,6 +254,9 @@ impl Workbench {
             // A newcomer with the step size of a beginner would undo what the others have refined. Most of those it
             // asked would have to lie to lead it here.
             self.schedule = self.schedule.max(self.rounds_behind(self.age));
+            self.average.reset(&self.good);
+        } else {
+            self.average.update(&self.good, self.schedule);
         }
         let sight = before.zip(squared).map(|(before, squared)| self.sight(&before, squared, &outcome));
         let refused = outcome.refused.into_iter().map(|(peer, why)| (peer, why.to_string())).collect();
@@ -325,14 +341,28 @@ impl Workbench {
 
     pub fn evaluate(&mut self, part: Part) -> Result<Option<Evaluation>, LearnError> {
         let data = match part {
-            Part::Validation => self.data.validation.as_ref(),
-            Part::Test => self.data.test.as_ref(),
+            Part::Validation => self.data.validation.clone(),
+            Part::Test => self.data.test.clone(),
         };
-        data.filter(|data| !data.is_empty()).map(|data| self.learner.evaluate(data)).transpose()
+        let Some(data) = data.filter(|data| !data.is_empty()) else { return Ok(None) };
+        self.with_average(|learner| learner.evaluate(&data)).map(Some)
     }
 
     pub fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError> {
-        self.learner.predict(features)
+        self.with_average(|learner| learner.predict(features))
+    }
+
+    /// Asks the moving average, and leaves the learner with the model that it had.
+    fn with_average<T>(
+        &mut self,
+        ask: impl FnOnce(&mut dyn Learner) -> Result<T, LearnError>,
+    ) -> Result<T, LearnError> {
+        let Some(average) = self.average.values() else { return ask(&mut *self.learner) };
+        let held = read(&*self.learner, &self.layout);
+        self.learner.write(average)?;
+        let answer = ask(&mut *self.learner);
+        self.learner.write(&held)?;
+        answer
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -341,6 +371,7 @@ impl Workbench {
             age: self.age,
             schedule: self.schedule,
             correction: self.variate.correction().map(<[f32]>::to_vec),
+            average: self.average.values().map(<[f32]>::to_vec),
             outer: self.outer.as_ref().map(|outer| (outer.state().0.to_vec(), outer.state().1.to_vec())),
         }
     }

@@ -89,15 +89,24 @@ impl Default for TrainingConfig {
 }
 
 /// How to mix: section `mixing`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixingConfig {
     /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node meets one peer a round and both move half way
     /// (see [`peerlearn_protocols::exchange::pairing`]); only the first pull of a node that joins is one-sided. The outer
     /// step and the control variate act on each node alone and move the mean.
     pub rule: Rule,
+    /// Decay of the moving average of the own models, which is what a node measures, answers with and exports (see
+    /// [`peerlearn_protocols::drift::MovingAverage`]); what it trains and offers is the newest. 0 is off.
+    pub moving_average: f32,
     /// The outer step.
     pub outer: OuterConfig,
+}
+
+impl Default for MixingConfig {
+    fn default() -> Self {
+        Self { rule: Rule::default(), moving_average: 0.7, outer: OuterConfig::default() }
+    }
 }
 
 /// The outer Nesterov step: section `mixing.outer`. Off by default: it lifts the mean peer, the control variate the
@@ -172,6 +181,8 @@ impl MixingConfig {
     /// # Errors
     /// The first value that breaks its rule.
     pub fn validate(&self) -> Result<(), SettingError> {
+        let average = self.moving_average;
+        SettingError::check((0.0..1.0).contains(&average), "mixing.moving_average", average, "at least 0 and below 1")?;
         let (rate, momentum) = (self.outer.rate, self.outer.momentum);
         let fits = rate.is_finite() && rate > 0.0 && rate <= 2.0;
         SettingError::check(fits, "mixing.outer.rate", rate, "above 0 and at most 2")?;

@@ -315,6 +315,32 @@ fn one_who_was_away_takes_over_and_forgets_its_drift() {
 }
 
 #[test]
+fn the_moving_average_is_measured_and_the_newest_model_goes_on() {
+    let mut config = LearnerConfig::default();
+    let mut run = |moving_average: f32| {
+        config.mixing.moving_average = moving_average;
+        let mut bench = bench(config.clone());
+        for round in 1..6 {
+            bench.train(round).unwrap();
+            bench.mix(&order(&[pulled(1, 640 * round, &[1.0; 9])], 0)).unwrap();
+        }
+        let (before, measured) = (bench.snapshot(), bench.evaluate(Part::Validation).unwrap());
+        assert_eq!(bench.snapshot(), before);
+        let mut fresh = build(&ModelFamily::Linear, &[2], 3).unwrap();
+        fresh.write(before.answer()).unwrap();
+        let rows = data().validation.unwrap();
+        assert_eq!(measured, Some(fresh.evaluate(&rows).unwrap()));
+        assert_eq!(bench.predict(rows.features()).unwrap(), fresh.predict(rows.features()).unwrap());
+        bench.train(6).unwrap();
+        before
+    };
+    let (with, without) = (run(0.7), run(0.0));
+    assert_eq!(with.params, without.params, "it changes nothing that is trained or offered");
+    assert_eq!(without.answer(), without.params);
+    assert_ne!(with.answer(), with.params);
+}
+
+#[test]
 fn snapshots_bring_everything_back() {
     let mut config = LearnerConfig::default();
     config.mixing.outer.enabled = true;

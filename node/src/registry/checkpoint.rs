@@ -25,7 +25,7 @@ pub struct Checkpoint {
 }
 
 /// The kinds of state, each a copy of the layout under its own prefix.
-const PARTS: [&str; 4] = ["model", "correction", "outer.slow", "outer.velocity"];
+const PARTS: [&str; 5] = ["model", "correction", "outer.slow", "outer.velocity", "average"];
 
 /// A tensor as safetensors writes it.
 pub(super) struct Floats<'a> {
@@ -75,12 +75,13 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
     if let Some(account) = account {
         metadata.insert("account".to_owned(), written(account));
     }
-    let [model, correction, slow, velocity] = PARTS.map(|part| format!("{part}."));
+    let [model, correction, slow, velocity, average] = PARTS.map(|part| format!("{part}."));
     let mut views: Vec<(String, Floats<'_>)> = tensors(&model, layout, &snapshot.params).collect();
     snapshot.correction.iter().for_each(|flat| views.extend(tensors(&correction, layout, flat)));
     if let Some((a, b)) = &snapshot.outer {
         views.extend(tensors(&slow, layout, a).chain(tensors(&velocity, layout, b)));
     }
+    snapshot.average.iter().for_each(|flat| views.extend(tensors(&average, layout, flat)));
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(path, &error.to_string()))?;
     keep_previous(path);
     write_whole(path, &bytes, false)
@@ -147,12 +148,13 @@ fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>
         return Err(RegistryError::OtherTask { path: path.to_owned(), theirs, ours: task.short() });
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(&error.to_string()))?;
-    let [params, correction, slow, velocity] = PARTS.map(|part| read_part(&file, part, layout));
+    let [params, correction, slow, velocity, average] = PARTS.map(|part| read_part(&file, part, layout));
     let snapshot = Snapshot {
         params: params.ok_or_else(|| wrong("its parameters do not have the shapes of the task"))?,
         age: number("age")?,
         schedule: number("schedule")?,
         correction,
+        average,
         outer: slow.zip(velocity),
     };
     let account = header.get("account").map(|text| serde_json::from_str(text));
@@ -184,7 +186,7 @@ fn written(account: &Account) -> String {
 fn digest(Checkpoint { round, snapshot, account }: &Checkpoint) -> Hash {
     let mut hasher = blake3::Hasher::new();
     let outer = snapshot.outer.iter().flat_map(|(slow, velocity)| [slow, velocity]);
-    for part in [&snapshot.params].into_iter().chain(&snapshot.correction).chain(outer) {
+    for part in [&snapshot.params].into_iter().chain(&snapshot.correction).chain(outer).chain(&snapshot.average) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         part.iter().for_each(|value| {
             hasher.update(&value.to_le_bytes());

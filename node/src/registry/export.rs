@@ -59,7 +59,7 @@ impl Manifest {
     }
 }
 
-/// Writes a model to a directory, which is made if need be.
+/// Writes a model to a directory, which is made if need be: the moving average, where the checkpoint has one.
 ///
 /// # Errors
 /// The system refused.
@@ -72,7 +72,7 @@ pub fn export(
     let failed = |source| RegistryError::Io { action: "create directory", path: directory.to_owned(), source };
     std::fs::create_dir_all(directory).map_err(failed)?;
     let model = directory.join("model.safetensors");
-    let views: Vec<_> = tensors("", layout, &checkpoint.snapshot.params).collect();
+    let views: Vec<_> = tensors("", layout, checkpoint.snapshot.answer()).collect();
     let damaged = |reason: String| RegistryError::Damaged { path: model.clone(), reason };
     let bytes = safetensors::serialize(views, None).map_err(|error| damaged(error.to_string()))?;
     write_whole(&model, &bytes, false)?;

@@ -25,6 +25,7 @@ fn checkpoint(round: u64) -> Checkpoint {
     let params: Vec<f32> = (0..7).map(|i| round as f32 + i as f32 / 8.0).collect();
     let snapshot = Snapshot {
         correction: Some(params.iter().map(|value| value / 2.0).collect()),
+        average: Some(params.iter().map(|value| value / 3.0).collect()),
         outer: Some((params.clone(), params.iter().map(|value| -value).collect())),
         age: 100 * round,
         schedule: round + 1,

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Model, Rows};
-use crate::drift::{ControlVariate, OuterNesterov, normalise};
+use crate::drift::{ControlVariate, MovingAverage, OuterNesterov, normalise};
 
 /// How peers train.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Training {
     pub outer: Option<(f32, f32)>,
     /// Steps to normalise to; 0 is off.
     pub reference_steps: u32,
+    /// Decay of the moving average of the own models; 0 is off.
+    pub moving_average: f32,
 }
 
 impl Default for Training {
@@ -55,6 +57,7 @@ impl Default for Training {
             control_variate: 0.0,
             outer: None,
             reference_steps: 0,
+            moving_average: 0.0,
         }
     }
 }
@@ -106,6 +109,7 @@ pub struct SimLearner {
     next: usize,
     velocity: Vec<f32>,
     variate: ControlVariate,
+    average: MovingAverage,
     outer: Option<OuterNesterov>,
     distance: f32,
     schedule: u64,
@@ -121,6 +125,7 @@ impl SimLearner {
             next: usize::MAX,
             velocity: Vec::new(),
             variate: ControlVariate::new(training.control_variate, params.len()),
+            average: MovingAverage::new(training.moving_average, &params),
             outer: training.outer.map(|(rate, momentum)| OuterNesterov::new(rate, momentum, &params)),
             distance: 0.0,
             schedule: 0,
@@ -193,6 +198,11 @@ impl SimLearner {
             .collect()
     }
 
+    /// What the peer answers with: the moving average of its models, or without one the newest. Shapes: `[parameters]`.
+    pub fn answer(&self) -> &[f32] {
+        self.average.values().unwrap_or(&self.params)
+    }
+
     /// The local model before a mix, where something must be learnt from the change.
     pub fn before_mix(&self) -> Option<Vec<f32>> {
         self.variate.correction().map(|_| self.params.clone())
@@ -206,6 +216,10 @@ impl SimLearner {
         } else if !alone {
             local.iter().for_each(|local| self.variate.update(local, &self.params, self.distance));
             self.outer.iter_mut().for_each(|outer| outer.step(&mut self.params));
+        }
+        match was_behind {
+            true => self.average.reset(&self.params),
+            false => self.average.update(&self.params, self.schedule),
         }
         (self.age, self.distance) = (age, 0.0);
     }

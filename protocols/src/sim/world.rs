@@ -158,6 +158,11 @@ impl<'a> World<'a> {
         &self.peers[peer].learner.params
     }
 
+    /// Parameters that a peer answers with, `[parameters]`: the moving average of its models where it keeps one.
+    pub fn answer(&self, peer: usize) -> &[f32] {
+        self.peers[peer].learner.answer()
+    }
+
     /// Parameters of every peer that neither lies nor attacks.
     pub fn honest(&self) -> impl Iterator<Item = &[f32]> + Clone {
         let honest = |peer: &&Peer| peer.lie.is_none() && peer.attack.is_none();

@@ -129,7 +129,7 @@ fn simulated_run(setup: &Setup, plan: &DemoPlan) -> Result<ByRound, ReplicationE
         for (peer, measured) in measured.iter_mut().enumerate() {
             let round = world.stats(peer).rounds;
             if round > *measured && round.is_multiple_of(setup.evaluate_every) {
-                let accuracy = measure(&model, world.params(peer), &test).accuracy;
+                let accuracy = measure(&model, world.answer(peer), &test).accuracy;
                 seen.entry(round).or_default().push(accuracy);
                 *measured = round;
             }
@@ -157,6 +157,7 @@ fn world_config(setup: &Setup, plan: &DemoPlan) -> WorldConfig {
             control_variate: training.control_variate,
             outer: None,
             reference_steps: 0,
+            moving_average: plan.config.mixing.moving_average,
         },
         train_time: (millis(setup.train_ms.0), millis(setup.train_ms.1)),
         round: RoundConfig {

@@ -170,7 +170,7 @@ impl Run<'_> {
                     let is_measured = round.is_multiple_of(self.every[peer]) || round >= self.plan.scenario.rounds;
                     let measured = |rows: &Option<Rows>| {
                         let rows = rows.as_ref().filter(|_| is_measured)?;
-                        Some(measure(self.model, self.world.params(peer), rows).accuracy)
+                        Some(measure(self.model, self.world.answer(peer), rows).accuracy)
                     };
                     Row::Round(RoundRow {
                         t_ms,
@@ -355,6 +355,7 @@ fn training(config: &NodeConfig) -> Training {
         control_variate: training.control_variate,
         outer: outer.enabled.then_some((outer.rate, outer.momentum)),
         reference_steps: training.reference_steps,
+        moving_average: config.mixing.moving_average,
     }
 }
 
