@@ -13,11 +13,14 @@ use tokio::sync::watch;
 const ROUNDS: u64 = 300;
 
 /// What changes, and to what.
-const ROWS: [(&str, &[&str]); 15] = [
+const ROWS: [(&str, &[&str]); 18] = [
     ("default recipe", &[]),
     ("no control variate", &["training.control_variate=0"]),
     ("control variate 0.1", &["training.control_variate=0.1"]),
     ("no momentum", &["training.momentum=0"]),
+    ("gradients not clipped", &["training.clip_norm=0"]),
+    ("the newest model, no moving average", &["mixing.moving_average=0"]),
+    ("waits for all models of a round", &["round.patience=0"]),
     ("constant step size", &["training.decay_rounds=0"]),
     ("plain: none of the three", &["training.control_variate=0", "training.momentum=0", "training.decay_rounds=0"]),
     (
