@@ -18,7 +18,8 @@ pub struct RoundSettings {
     #[serde(with = "duration")]
     pub deadline: Duration,
     /// How long a round waits for its last models once half of those drawn have come: this many times what that half took,
-    /// and never less than training took. Whoever comes later counts in the next round. 0 waits to the deadline.
+    /// and never less than training took. Whoever comes later counts in the next round. 0 waits to the deadline, and so do
+    /// robust rules.
     pub patience: u32,
     /// Least time from the start of one round to the start of the next.
     #[serde(with = "duration")]
@@ -83,11 +84,16 @@ impl RoundSettings {
             Rule::Pair => (1, self.fan_out),
             _ => (self.fan_out, RoundConfig::default().redraws),
         };
+        // Under a robust rule whoever answers fastest must not decide who is heard: attackers would be all of the first half.
+        let is_mean = matches!(
+            rule,
+            Rule::Uniform | Rule::SampleWeighted | Rule::Metropolis | Rule::AgeLimited | Rule::Pair | Rule::PushSum
+        );
         RoundConfig {
             fan_out,
             redraws,
             deadline: self.deadline,
-            patience: self.patience,
+            patience: if is_mean { self.patience } else { 0 },
             min_interval: self.min_interval,
             join_wait: self.join_wait,
             rounds: self.rounds,
