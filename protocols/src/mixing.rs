@@ -233,6 +233,22 @@ impl Rule {
         }
     }
 
+    /// Whether the rule is there for liars among the candidates; the others are means, which any of them moves.
+    pub fn is_robust(self) -> bool {
+        match self {
+            Rule::Uniform | Rule::SampleWeighted | Rule::Metropolis | Rule::AgeLimited | Rule::Pair | Rule::PushSum => {
+                false
+            }
+            Rule::Median
+            | Rule::TrimmedMean { .. }
+            | Rule::MultiKrum { .. }
+            | Rule::Ios { .. }
+            | Rule::Clip { .. }
+            | Rule::Ubar { .. }
+            | Rule::Balance { .. } => true,
+        }
+    }
+
     /// Whether the rule must be told losses on own rows.
     pub fn needs_losses(self) -> bool {
         self.mixing(|rule| rule.needs() == Needs::Losses)

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use peerlearn_protocols::drift::clip_scale;
 use peerlearn_protocols::params::{Layout, TensorSpec};
 
 use super::{Batches, Evaluation, LearnError, Learner, TrainPlan, TrainReport};
@@ -248,7 +249,7 @@ struct Update {
     decay: f32,
     momentum: f32,
     clip_norm: f32,
-    /// What the gradients of this step are multiplied with.
+    /// What the gradients of this step are multiplied with, where they are too long.
     scale: Option<f32>,
     proximal: f32,
     start: Vec<Tensor<1>>,
@@ -289,9 +290,8 @@ impl Update {
         if self.clip_norm > 0.0 {
             let mut squares = SquaredNorm { gradients: &gradients, sum: 0.0 };
             model.visit(&mut squares);
-            let norm = squares.sum.sqrt();
-            // A norm that is not finite is none: the loss will tell.
-            self.scale = (norm > self.clip_norm && norm.is_finite()).then(|| self.clip_norm / norm);
+            let scale = clip_scale(squares.sum.sqrt(), self.clip_norm);
+            self.scale = (scale < 1.0).then_some(scale);
         }
         self.gradients = Some(gradients);
         self.tensor = 0;

@@ -85,15 +85,12 @@ impl RoundSettings {
             _ => (self.fan_out, RoundConfig::default().redraws),
         };
         // Under a robust rule whoever answers fastest must not decide who is heard: attackers would be all of the first half.
-        let is_mean = matches!(
-            rule,
-            Rule::Uniform | Rule::SampleWeighted | Rule::Metropolis | Rule::AgeLimited | Rule::Pair | Rule::PushSum
-        );
+        let patience = if rule.is_robust() { 0 } else { self.patience };
         RoundConfig {
             fan_out,
             redraws,
             deadline: self.deadline,
-            patience: if is_mean { self.patience } else { 0 },
+            patience,
             min_interval: self.min_interval,
             join_wait: self.join_wait,
             rounds: self.rounds,

@@ -47,9 +47,7 @@ impl ControlVariate {
 
     /// Takes over saved values; ones of another length or not finite are ignored.
     pub fn restore(&mut self, values: &[f32]) {
-        if values.len() == self.values.len() && crate::invariant::finite(values) {
-            self.values.copy_from_slice(values);
-        }
+        super::take_over(&mut self.values, values);
     }
 }
 

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Model, Rows};
-use crate::drift::{ControlVariate, MovingAverage, OuterNesterov, normalise};
+use crate::drift::{ControlVariate, MovingAverage, OuterNesterov, clip_scale, normalise};
 
 /// How peers train.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,7 +161,10 @@ impl SimLearner {
     }
 
     fn step(&mut self, training: &Training, rate: f32, start: &[f32], gradient: &[f32]) {
-        let scale = clip_scale(gradient, training.clip_norm);
+        let scale = match training.clip_norm > 0.0 {
+            true => clip_scale(norm(gradient), training.clip_norm),
+            false => 1.0,
+        };
         let correction = self.variate.correction();
         for (at, value) in self.params.iter_mut().enumerate() {
             let mut direction = scale * gradient[at] + training.weight_decay * *value;
@@ -240,11 +243,7 @@ impl SimLearner {
     }
 }
 
-/// What to multiply a gradient with so that its norm is at most `most`; 1 where `most` is 0.
-fn clip_scale(gradient: &[f32], most: f32) -> f32 {
-    if most <= 0.0 {
-        return 1.0;
-    }
-    let norm = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32;
-    if norm > most && norm.is_finite() { most / norm } else { 1.0 }
+/// Euclidean norm.
+fn norm(gradient: &[f32]) -> f32 {
+    gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32
 }
