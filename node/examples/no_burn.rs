@@ -79,7 +79,7 @@ impl Learner for Softmax {
             let rows = batches.next_batch().to_vec();
             let mut gradient = vec![0.0; self.params.len()];
             for &row in &rows {
-                loss += self.add_gradient(data.row(row), data.labels()[row] as usize, &mut gradient);
+                loss += self.add_gradient(&data.row(row), data.labels()[row] as usize, &mut gradient);
             }
             gradient.iter_mut().for_each(|value| *value /= rows.len() as f32);
             let norm = gradient.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -98,7 +98,7 @@ impl Learner for Softmax {
     fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError> {
         let (mut loss, mut right) = (0.0, 0);
         for row in 0..data.len() {
-            let probabilities = self.probabilities(data.row(row));
+            let probabilities = self.probabilities(&data.row(row));
             let label = data.labels()[row] as usize;
             loss -= probabilities[label].max(f32::MIN_POSITIVE).ln();
             right += usize::from(probabilities.iter().all(|other| *other <= probabilities[label]));

@@ -1,20 +1,34 @@
 //! Rows of features with labels, in memory, in model units.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use peerlearn_protocols::id::Hash;
 
-use super::DataError;
+use super::values::pick;
+use super::{DataError, Values};
 
-/// Rows of features with labels. Cloning is cheap.
+/// Rows of features with labels. Cloning is cheap. Features that came as bytes are kept as bytes, whatever they are divided
+/// by: pictures take a quarter of the memory so.
 ///
 /// Shapes: features `[rows, width]` row by row with `width = product of input`; labels `[rows]`, each below `classes`.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     input: Vec<usize>,
     classes: usize,
-    features: Arc<[f32]>,
-    labels: Arc<[u32]>,
+    features: Features,
+    // Not slices: making one of a vector copies it, and for that moment needs the memory twice.
+    labels: Arc<Vec<u32>>,
+}
+
+#[derive(Debug, Clone)]
+enum Features {
+    Floats(Arc<Vec<f32>>),
+    /// Each to be divided by `unit`.
+    Bytes {
+        values: Arc<Vec<u8>>,
+        unit: f32,
+    },
 }
 
 impl Dataset {
@@ -23,18 +37,57 @@ impl Dataset {
     /// # Errors
     /// The lengths contradict each other, a label is out of range, or a feature is not finite.
     pub fn new(input: Vec<usize>, classes: usize, features: Vec<f32>, labels: Vec<u32>) -> Result<Self, DataError> {
+        Self::in_units(input, classes, Values::Floats(features), 1.0, labels)
+    }
+
+    /// Checks and wraps rows whose features are `values` divided by `unit`.
+    ///
+    /// # Errors
+    /// The lengths contradict each other, a label is out of range, or a feature is not finite.
+    pub fn in_units(
+        input: Vec<usize>,
+        classes: usize,
+        values: Values,
+        unit: f32,
+        labels: Vec<u32>,
+    ) -> Result<Self, DataError> {
         let width: usize = input.iter().product();
         let want = labels.len() * width;
-        if features.len() != want || width == 0 {
-            return Err(DataError::Shape { rows: labels.len(), width, want, got: features.len() });
+        if values.len() != want || width == 0 {
+            return Err(DataError::Shape { rows: labels.len(), width, want, got: values.len() });
         }
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
             return Err(DataError::Label { row, label: labels[row], classes });
         }
-        if let Some(at) = features.iter().position(|value| !value.is_finite()) {
-            return Err(DataError::NotFinite { row: at / width, column: at % width, value: features[at] });
+        let not_finite = |at: usize, value: f32| DataError::NotFinite { row: at / width, column: at % width, value };
+        let features = match values {
+            // If the largest is finite, so are all.
+            Values::Bytes(_) if !(255.0 / unit).is_finite() => return Err(not_finite(0, 255.0 / unit)),
+            Values::Bytes(values) => Features::Bytes { values, unit },
+            Values::Floats(mut values) => {
+                values.iter_mut().for_each(|value| *value /= unit);
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    return Err(not_finite(at, values[at]));
+                }
+                Features::Floats(Arc::new(values))
+            }
+        };
+        Ok(Self { input, classes, features, labels: Arc::new(labels) })
+    }
+
+    /// The same features with other labels.
+    ///
+    /// # Errors
+    /// Not one label a row, or one that is out of range.
+    pub fn with_labels(&self, labels: Vec<u32>) -> Result<Self, DataError> {
+        if labels.len() != self.len() {
+            let (width, got) = (self.width(), self.len() * self.width());
+            return Err(DataError::Shape { rows: labels.len(), width, want: labels.len() * width, got });
         }
-        Ok(Self { input, classes, features: features.into(), labels: labels.into() })
+        if let Some(row) = labels.iter().position(|&label| label as usize >= self.classes) {
+            return Err(DataError::Label { row, label: labels[row], classes: self.classes });
+        }
+        Ok(Self { labels: Arc::new(labels), ..self.clone() })
     }
 
     /// Shape of one example, for example `[1, 8, 8]`.
@@ -62,9 +115,19 @@ impl Dataset {
         self.input.iter().product()
     }
 
-    /// All features, `[rows, width]`.
-    pub fn features(&self) -> &[f32] {
-        &self.features
+    /// All features, as a copy, `[rows, width]`.
+    pub fn features(&self) -> Vec<f32> {
+        let mut features = Vec::with_capacity(self.len() * self.width());
+        (0..self.len()).for_each(|row| self.copy_row(row, &mut features));
+        features
+    }
+
+    /// The bytes that features are kept as and what to divide them by, `[rows, width]`; `None` where they are no bytes.
+    pub fn bytes(&self) -> Option<(&[u8], f32)> {
+        match &self.features {
+            Features::Floats(_) => None,
+            Features::Bytes { values, unit } => Some((values, *unit)),
+        }
     }
 
     /// All labels, `[rows]`.
@@ -73,16 +136,43 @@ impl Dataset {
     }
 
     /// The features of one row, `[width]`.
-    pub fn row(&self, index: usize) -> &[f32] {
+    pub fn row(&self, index: usize) -> Cow<'_, [f32]> {
+        match &self.features {
+            Features::Floats(values) => Cow::Borrowed(&values[self.range(index)]),
+            Features::Bytes { .. } => {
+                let mut row = Vec::with_capacity(self.width());
+                self.copy_row(index, &mut row);
+                Cow::Owned(row)
+            }
+        }
+    }
+
+    /// Appends the features of one row, `[width]`.
+    pub fn copy_row(&self, index: usize, out: &mut Vec<f32>) {
+        match &self.features {
+            Features::Floats(values) => out.extend_from_slice(&values[self.range(index)]),
+            Features::Bytes { values, unit } => {
+                out.extend(values[self.range(index)].iter().map(|value| f32::from(*value) / unit));
+            }
+        }
+    }
+
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
         let width = self.width();
-        &self.features[index * width..(index + 1) * width]
+        row * width..(row + 1) * width
     }
 
     /// The rows at `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let features: Vec<f32> = indices.iter().flat_map(|&index| self.row(index)).copied().collect();
-        let labels: Vec<u32> = indices.iter().map(|&index| self.labels[index]).collect();
-        Self { input: self.input.clone(), classes: self.classes, features: features.into(), labels: labels.into() }
+        let width = self.width();
+        let features = match &self.features {
+            Features::Floats(values) => Features::Floats(Arc::new(pick(values, width, indices))),
+            Features::Bytes { values, unit } => {
+                Features::Bytes { values: Arc::new(pick(values, width, indices)), unit: *unit }
+            }
+        };
+        let labels = pick(&self.labels, 1, indices);
+        Self { input: self.input.clone(), classes: self.classes, features, labels: Arc::new(labels) }
     }
 
     /// Rows of each class, `[classes]`.
@@ -98,8 +188,11 @@ impl Dataset {
         for &size in self.input.iter().chain([&self.classes]) {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        for value in self.features.iter() {
-            hasher.update(&value.to_le_bytes());
+        let mut bytes = Vec::with_capacity(4 * self.width());
+        for row in 0..self.len() {
+            bytes.clear();
+            bytes.extend(self.row(row).iter().flat_map(|value| value.to_le_bytes()));
+            hasher.update(&bytes);
         }
         for label in self.labels.iter() {
             hasher.update(&label.to_le_bytes());

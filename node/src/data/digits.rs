@@ -1,6 +1,7 @@
 //! The digits that come with peerlearn: 8x8 images, 3,823 to train on, 1,797 by other writers to measure on.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 
@@ -31,7 +32,7 @@ fn part(bytes: &[u8]) -> Option<(Raw, &[u8])> {
     let raw = Raw {
         input: vec![1, 8, 8],
         classes: (0..10).map(|digit: u8| digit.to_string()).collect(),
-        features: Values::Bytes(pixels.to_vec()),
+        features: Values::Bytes(Arc::new(pixels.to_vec())),
         labels: labels.iter().map(|label| u32::from(*label)).collect(),
     };
     Some((raw, rest))

@@ -2,36 +2,37 @@
 //! are any, the `t10k` files; plain or gzipped.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, ErrorKind, Read, Take};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 
-use super::load::Raw;
+use super::load::{Deal, Raw};
 use super::{DataError, Values};
 
 /// Largest file read, unpacked: 16 times MNIST.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Reads a directory: training rows, test rows where there are any, and the files they came from.
+/// Reads a directory: the training rows that are wanted, test rows where there are any, and the files they came from.
 ///
 /// # Errors
 /// A file is missing, damaged or too large; the two of a pair do not fit.
-pub(super) fn load(directory: &Path) -> Result<(Raw, Option<Raw>, Vec<PathBuf>), DataError> {
+pub(super) fn load(directory: &Path, deal: Deal<'_>) -> Result<(Raw, Option<Raw>, Vec<PathBuf>), DataError> {
     let missing = || DataError::NoIdx { directory: directory.to_owned() };
-    let (train, mut files) = pair(directory, "train")?.ok_or_else(missing)?;
-    let test = pair(directory, "t10k")?.map(|(test, more)| {
+    let (train, mut files) = pair(directory, "train", deal)?.ok_or_else(missing)?;
+    let test = pair(directory, "t10k", &|_, _| Ok(None))?.map(|(test, more)| {
         files.extend(more);
         test
     });
     Ok((train, test, files))
 }
 
-fn pair(directory: &Path, stem: &str) -> Result<Option<(Raw, Vec<PathBuf>)>, DataError> {
+fn pair(directory: &Path, stem: &str, deal: Deal<'_>) -> Result<Option<(Raw, Vec<PathBuf>)>, DataError> {
     let images = find(directory, &format!("{stem}-images-idx3-ubyte"));
     let labels = find(directory, &format!("{stem}-labels-idx1-ubyte"));
     match (images, labels) {
-        (Some(images), Some(labels)) => Ok(Some((read_pair(&images, &labels)?, vec![images, labels]))),
+        (Some(images), Some(labels)) => Ok(Some((read_pair(&images, &labels, deal)?, vec![images, labels]))),
         (None, None) => Ok(None),
         _ => Err(DataError::NoIdx { directory: directory.to_owned() }),
     }
@@ -41,14 +42,16 @@ fn find(directory: &Path, name: &str) -> Option<PathBuf> {
     [name.to_owned(), format!("{name}.gz")].into_iter().map(|name| directory.join(name)).find(|path| path.is_file())
 }
 
-fn read_pair(images_path: &Path, labels_path: &Path) -> Result<Raw, DataError> {
-    let (sizes, pixels) = parse(images_path, unpack(images_path)?, 3)?;
-    let (counts, labels) = parse(labels_path, unpack(labels_path)?, 1)?;
-    if sizes[0] != counts[0] {
-        let reason = format!("it has {} labels for {} images", counts[0], sizes[0]);
+/// Labels first: they decide which of the far larger images are kept.
+fn read_pair(images_path: &Path, labels_path: &Path, deal: Deal<'_>) -> Result<Raw, DataError> {
+    let images = Idx::open(images_path, 3)?;
+    let labels = Idx::open(labels_path, 1)?;
+    if images.sizes[0] != labels.sizes[0] {
+        let reason = format!("it has {} labels for {} images", labels.sizes[0], images.sizes[0]);
         return Err(DataError::File { path: labels_path.to_owned(), reason });
     }
-    let classes = labels.iter().max().map_or(0, |most| usize::from(*most) + 1);
+    let labels: Vec<u32> = labels.rows(None)?.into_iter().map(u32::from).collect();
+    let classes = labels.iter().max().map_or(0, |most| *most + 1);
     if labels.is_empty() {
         return Err(DataError::File { path: images_path.to_owned(), reason: "it has no images".to_owned() });
     }
@@ -56,51 +59,118 @@ fn read_pair(images_path: &Path, labels_path: &Path) -> Result<Raw, DataError> {
         let reason = format!("every label is {}; 2 or more classes are needed", labels[0]);
         return Err(DataError::File { path: labels_path.to_owned(), reason });
     }
+    let rows = deal(&labels, classes as usize)?;
+    let input = vec![1, images.sizes[1], images.sizes[2]];
     Ok(Raw {
-        input: vec![1, sizes[1], sizes[2]],
+        input,
         classes: (0..classes).map(|class| class.to_string()).collect(),
-        features: Values::Bytes(pixels),
-        labels: labels.iter().map(|label| u32::from(*label)).collect(),
+        features: Values::Bytes(Arc::new(images.rows(rows.as_deref())?)),
+        labels: rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect()),
     })
 }
 
-/// Checks the header of an IDX file of bytes with this many dimensions; the sizes must be those of the content.
-fn parse(path: &Path, mut bytes: Vec<u8>, dimensions: usize) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let wrong = |reason: String| DataError::File { path: path.to_owned(), reason };
-    let short = || wrong("it ends within its header".to_owned());
-    let (magic, mut rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
-    if *magic != [0, 0, 8, dimensions as u8] {
-        return Err(wrong(format!("it is no IDX file of bytes with {dimensions} dimensions")));
-    }
-    let mut sizes = Vec::with_capacity(dimensions);
-    for _ in 0..dimensions {
-        let (size, after) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        sizes.push(u32::from_be_bytes(*size) as usize);
-        rest = after;
-    }
-    let claimed = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-    match claimed {
-        Some(claimed) if claimed == rest.len() => {
-            bytes.drain(..bytes.len() - claimed);
-            Ok((sizes, bytes))
-        }
-        _ => Err(wrong(format!("its header claims sizes {sizes:?}, but {} bytes follow", rest.len()))),
-    }
+/// An IDX file of bytes, read up to the end of its header.
+struct Idx<'a> {
+    path: &'a Path,
+    sizes: Vec<usize>,
+    /// Their product: bytes that must follow.
+    claimed: u64,
+    content: Take<Box<dyn Read>>,
 }
 
-fn unpack(path: &Path) -> Result<Vec<u8>, DataError> {
-    let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    let packed = path.extension().is_some_and(|extension| extension == "gz");
-    let read = match packed {
-        true => GzDecoder::new(file).take(MAX_BYTES + 1).read_to_end(&mut bytes),
-        false => file.take(MAX_BYTES + 1).read_to_end(&mut bytes),
-    };
-    read.map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let reason = format!("it is larger than {MAX_BYTES} bytes");
-        return Err(DataError::File { path: path.to_owned(), reason });
+impl<'a> Idx<'a> {
+    /// Checks the header of a file with this many dimensions.
+    fn open(path: &'a Path, dimensions: usize) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+        let packed = path.extension().is_some_and(|extension| extension == "gz");
+        let content: Box<dyn Read> = match packed {
+            true => Box::new(BufReader::new(GzDecoder::new(file))),
+            false => Box::new(BufReader::new(file)),
+        };
+        let mut idx = Self { path, sizes: Vec::new(), claimed: 0, content: content.take(MAX_BYTES + 1) };
+        if idx.word()? != [0, 0, 8, dimensions as u8] {
+            return Err(idx.wrong(format!("it is no IDX file of bytes with {dimensions} dimensions")));
+        }
+        for _ in 0..dimensions {
+            let size = u32::from_be_bytes(idx.word()?) as usize;
+            idx.sizes.push(size);
+        }
+        match idx.sizes.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64)) {
+            Some(claimed) if claimed <= MAX_BYTES => Ok(Self { claimed, ..idx }),
+            _ => Err(idx.wrong(format!("its header claims sizes {:?}, more than {MAX_BYTES} bytes", idx.sizes))),
+        }
     }
-    Ok(bytes)
+
+    /// The rows `wanted`, in that order, or all. Whatever is wanted, the file is read to its end, and must be as long as
+    /// its header says. Shapes: answer `[wanted, product of the other sizes]`.
+    fn rows(mut self, wanted: Option<&[usize]>) -> Result<Vec<u8>, DataError> {
+        let (kept, read) = match wanted {
+            None => {
+                // A growing vector would be up to twice as large as what is in it.
+                let mut all = vec![0; self.claimed as usize];
+                let read = self.fill(&mut all)?;
+                (all, read)
+            }
+            Some(wanted) => self.pick(wanted)?,
+        };
+        let rest = std::io::copy(&mut self.content, &mut std::io::sink()).map_err(|source| self.failed(source))?;
+        let follow = read as u64 + rest;
+        if follow != self.claimed {
+            return Err(self.wrong(format!("its header claims sizes {:?}, but {follow} bytes follow", self.sizes)));
+        }
+        Ok(kept)
+    }
+
+    /// Reads up to the last row wanted. Answers the rows, and how many bytes were read.
+    fn pick(&mut self, wanted: &[usize]) -> Result<(Vec<u8>, usize), DataError> {
+        let width: usize = self.sizes[1..].iter().product();
+        let mut places: Vec<(usize, usize)> = wanted.iter().copied().zip(0..).collect();
+        places.sort_unstable();
+        let (mut kept, mut row, mut read) = (vec![0; wanted.len() * width], vec![0; width], 0);
+        let mut places = places.into_iter().peekable();
+        for index in 0..self.sizes[0] {
+            if places.peek().is_none() {
+                break;
+            }
+            let filled = self.fill(&mut row)?;
+            read += filled;
+            if filled < width {
+                break;
+            }
+            while let Some((_, place)) = places.next_if(|(wanted, _)| *wanted == index) {
+                kept[place * width..][..width].copy_from_slice(&row);
+            }
+        }
+        Ok((kept, read))
+    }
+
+    /// Reads as much as there is, and answers how much that was.
+    fn fill(&mut self, out: &mut [u8]) -> Result<usize, DataError> {
+        let mut filled = 0;
+        while filled < out.len() {
+            match self.content.read(&mut out[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn word(&mut self) -> Result<[u8; 4], DataError> {
+        let mut word = [0; 4];
+        match self.fill(&mut word)? {
+            4 => Ok(word),
+            _ => Err(self.wrong("it ends within its header".to_owned())),
+        }
+    }
+
+    fn wrong(&self, reason: String) -> DataError {
+        DataError::File { path: self.path.to_owned(), reason }
+    }
+
+    fn failed(&self, source: std::io::Error) -> DataError {
+        DataError::Read { path: self.path.to_owned(), source }
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::scaling::standardize;
 use super::{DataConfig, DataError, Dataset, Scaling, Values, csv, digits, idx, split};
 
 /// Rows as they are in the source, not scaled.
@@ -67,20 +68,22 @@ impl Loaded {
     }
 }
 
+/// Which rows are wanted of those with these labels in so many classes, and in which order; `None` is all as they lie.
+pub(super) type Deal<'a> = &'a dyn Fn(&[u32], usize) -> Result<Option<Vec<usize>>, DataError>;
+
 /// Loads what the settings name. `identity` decides the part when the settings do not.
 ///
 /// # Errors
 /// Any [`DataError`].
 pub fn load(config: &DataConfig, identity: &[u8; 32]) -> Result<Loaded, DataError> {
-    let (train, test, auto, files) = read(config)?;
-    let rows: Vec<usize> = match config.partition {
-        None => (0..train.labels.len()).collect(),
-        Some(partition) => {
-            let mut dealt = partition.deal(&train.labels, train.classes.len(), config.parts, config.seed)?;
-            let chosen = u64::from_le_bytes(*identity.first_chunk().unwrap_or(&[0; 8])) % config.parts as u64;
-            dealt.swap_remove(config.part.unwrap_or(chosen as usize))
-        }
+    let deal = |labels: &[u32], classes: usize| -> Result<Option<Vec<usize>>, DataError> {
+        let Some(partition) = config.partition else { return Ok(None) };
+        let mut dealt = partition.deal(labels, classes, config.parts, config.seed)?;
+        let chosen = u64::from_le_bytes(*identity.first_chunk().unwrap_or(&[0; 8])) % config.parts as u64;
+        Ok(Some(dealt.swap_remove(config.part.unwrap_or(chosen as usize))))
     };
+    let (train, test, auto, files) = read_dealt(config, &deal)?;
+    let rows: Vec<usize> = (0..train.labels.len()).collect();
     let scaling = if config.scaling == Scaling::Auto { auto } else { config.scaling };
     let mut loaded = prepare(&train, &rows, test.as_ref(), scaling, config.validation, config.seed)?;
     loaded.files = files.iter().map(|path| Fingerprint::of(path)).collect();
@@ -95,24 +98,50 @@ pub type Source = (Raw, Option<Raw>, Scaling, Vec<PathBuf>);
 /// # Errors
 /// Any [`DataError`].
 pub fn read(config: &DataConfig) -> Result<Source, DataError> {
+    read_dealt(config, &|_, _| Ok(None))
+}
+
+/// Reads the training rows that are wanted of the source that the settings name, and all test rows.
+fn read_dealt(config: &DataConfig, deal: Deal<'_>) -> Result<Source, DataError> {
     if config.source == "digits" {
         let (train, test) = digits()?;
-        return Ok((train, Some(test), Scaling::Unit(16.0), Vec::new()));
+        return Ok((train.dealt(deal)?, Some(test), Scaling::Unit(16.0), Vec::new()));
     }
     let path = Path::new(&config.source);
     if path.is_dir() {
-        let (train, test, files) = idx::load(path)?;
+        let (train, test, files) = idx::load(path, deal)?;
         Ok((train, test, Scaling::Unit(255.0), files))
     } else if path.exists() {
         let test_path = (!config.test.is_empty()).then(|| PathBuf::from(&config.test));
         let (train, test) = csv::load(path, test_path.as_deref(), &config.label)?;
-        Ok((train, test, Scaling::Standard, [path.to_owned()].into_iter().chain(test_path).collect()))
+        let files = [path.to_owned()].into_iter().chain(test_path).collect();
+        Ok((train.dealt(deal)?, test, Scaling::Standard, files))
     } else {
         Err(DataError::Missing { path: path.to_owned() })
     }
 }
 
-/// Splits and scales some rows of a source: what [`load`] gives a node that has these rows.
+impl Raw {
+    /// The rows `picked`, in that order.
+    ///
+    /// # Panics
+    /// One is beyond the last.
+    pub fn pick(&self, picked: &[usize]) -> Self {
+        let features = self.features.pick(self.input.iter().product(), picked);
+        let labels = picked.iter().map(|&row| self.labels[row]).collect();
+        Self { input: self.input.clone(), classes: self.classes.clone(), features, labels }
+    }
+
+    fn dealt(self, deal: Deal<'_>) -> Result<Self, DataError> {
+        match deal(&self.labels, self.classes.len())? {
+            None => Ok(self),
+            Some(rows) => Ok(self.pick(&rows)),
+        }
+    }
+}
+
+/// Splits and scales some rows of a source: what [`load`] gives a node that has these rows. Test rows that are bytes are
+/// shared with the source.
 ///
 /// Shapes: `rows` are indices into `train`; `validation` is the fraction of them kept apart, chosen by `seed`.
 ///
@@ -129,23 +158,22 @@ pub fn prepare(
     validation: f64,
     seed: u64,
 ) -> Result<Loaded, DataError> {
-    let width: usize = train.input.iter().product();
     let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
     let (own, kept) = split(&labels, train.classes.len(), validation, seed);
-    let pick = |picked: &[usize]| -> (Vec<f32>, Vec<u32>) {
-        let features = train.features.rows(width, picked.iter().map(|&row| rows[row]));
-        (features, picked.iter().map(|&row| labels[row]).collect())
+    let pick = |picked: &[usize]| train.pick(&picked.iter().map(|&at| rows[at]).collect::<Vec<_>>());
+    let (mut own, mut kept, mut test) = (pick(&own), Some(pick(&kept)), test.cloned());
+    kept.take_if(|kept| kept.labels.is_empty());
+    if scaling == Scaling::Standard {
+        let others = kept.iter_mut().chain(&mut test).map(|raw| raw.features.floats_mut());
+        standardize(train.input.iter().product(), own.features.floats_mut(), others);
+    }
+    let dataset = |raw: Raw| {
+        let unit = scaling.unit().unwrap_or(1.0);
+        Dataset::in_units(raw.input, train.classes.len(), raw.features, unit, raw.labels)
     };
-    let (mut own, mut kept) = (pick(&own), pick(&kept));
-    let mut test = test.map(|test| (test.features.to_vec(), test.labels.clone()));
-    let mut others: Vec<&mut [f32]> = vec![&mut kept.0];
-    others.extend(test.as_mut().map(|test| test.0.as_mut_slice()));
-    scaling.apply(width, &mut own.0, &mut others);
-    let dataset = |(features, labels)| Dataset::new(train.input.clone(), train.classes.len(), features, labels);
-    let validation = if kept.1.is_empty() { None } else { Some(dataset(kept)?) };
     Ok(Loaded {
         train: dataset(own)?,
-        validation,
+        validation: kept.map(dataset).transpose()?,
         test: test.map(dataset).transpose()?,
         classes: train.classes.clone(),
         scaling,

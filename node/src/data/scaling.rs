@@ -60,24 +60,23 @@ impl<'de> Deserialize<'de> for Scaling {
 }
 
 impl Scaling {
-    /// Scales `training` and then `others` with what was learnt from `training`.
-    ///
-    /// Shapes: each slice is `[rows, width]`.
-    pub fn apply(self, width: usize, training: &mut [f32], others: &mut [&mut [f32]]) {
+    /// What to divide every value by, where that is all there is to do.
+    pub fn unit(self) -> Option<f32> {
         match self {
-            Self::Auto | Self::None => {}
-            Self::Unit(most) => {
-                let all = others.iter_mut().map(|rows| &mut **rows).chain([training]);
-                all.flat_map(|rows| rows.iter_mut()).for_each(|value| *value /= most);
-            }
-            Self::Standard => {
-                let moments: Vec<(f32, f32)> = (0..width).map(|column| moments(training, width, column)).collect();
-                let all = others.iter_mut().map(|rows| &mut **rows).chain([training]);
-                for row in all.flat_map(|rows| rows.chunks_mut(width)) {
-                    row.iter_mut().zip(&moments).for_each(|(value, (mean, std))| *value = (*value - mean) / std);
-                }
-            }
+            Self::Auto | Self::None => Some(1.0),
+            Self::Unit(most) => Some(most),
+            Self::Standard => None,
         }
+    }
+}
+
+/// Brings `training`, and `others` with what was learnt from it, to mean 0 and deviation 1 in every feature.
+///
+/// Shapes: each slice is `[rows, width]`.
+pub(super) fn standardize<'a>(width: usize, training: &'a mut [f32], others: impl IntoIterator<Item = &'a mut [f32]>) {
+    let moments: Vec<(f32, f32)> = (0..width).map(|column| moments(training, width, column)).collect();
+    for row in others.into_iter().chain([training]).flat_map(|rows| rows.chunks_mut(width)) {
+        row.iter_mut().zip(&moments).for_each(|(value, (mean, std))| *value = (*value - mean) / std);
     }
 }
 

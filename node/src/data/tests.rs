@@ -166,7 +166,7 @@ fn a_changed_file_is_noticed_and_the_rows_stay() {
 #[test]
 fn standard_scaling_is_learnt_from_training_rows_only() {
     let (mut train, mut other) = (vec![1.0, 5.0, 3.0, 5.0], vec![2.0, 6.0]);
-    Scaling::Standard.apply(2, &mut train, &mut [&mut other]);
+    scaling::standardize(2, &mut train, [&mut other[..]]);
     let std = 2f32.sqrt();
     assert_eq!(train, [-1.0 / std, 0.0, 1.0 / std, 0.0]);
     assert_eq!(other, [0.0, 1.0], "a constant feature is only centred");
@@ -257,4 +257,50 @@ proptest! {
         all.sort_unstable();
         prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn rows_kept_as_bytes_are_the_same_rows() {
+    let bytes = Values::Bytes(std::sync::Arc::new(vec![0, 16, 3, 7, 255, 1]));
+    let kept = Dataset::in_units(vec![2], 2, bytes.clone(), 16.0, vec![0, 1, 1]).unwrap();
+    let floats = bytes.to_vec().into_iter().map(|value| value / 16.0).collect();
+    let plain = Dataset::new(vec![2], 2, floats, vec![0, 1, 1]).unwrap();
+    assert_eq!((kept.features(), kept.digest()), (plain.features(), plain.digest()));
+    assert_eq!((kept.row(1), kept.row(2)), (plain.row(1), plain.row(2)));
+    let (some, others) = (kept.select(&[2, 0]), plain.select(&[2, 0]));
+    assert_eq!((some.digest(), some.labels()), (others.digest(), &[1, 0][..]));
+    assert_eq!(some.bytes(), Some((&[255, 1, 0, 16][..], 16.0)));
+    for unit in [0.0, f32::NAN, 1e-38] {
+        let error = Dataset::in_units(vec![2], 2, bytes.clone(), unit, vec![0, 1, 1]).unwrap_err();
+        assert!(matches!(error, DataError::NotFinite { .. }), "{unit}: {error}");
+    }
+    assert!(matches!(kept.with_labels(vec![0, 1, 2]), Err(DataError::Label { row: 2, .. })));
+    assert!(matches!(kept.with_labels(vec![0]), Err(DataError::Shape { .. })));
+    assert_eq!(kept.with_labels(vec![1, 0, 0]).unwrap().features(), plain.features());
+}
+
+#[test]
+fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
+    let pixels: Vec<u8> = (0..40).collect();
+    let labels: Vec<u8> = (0..10).map(|row| row % 2).collect();
+    let directory = idx_directory(&idx(&[10, 2, 2], &pixels), &idx(&[10], &labels));
+    let whole = DataConfig { validation: 0.0, ..config(directory.path()) };
+    let part = |part| DataConfig { partition: Some(Partition::Iid), parts: 3, part: Some(part), ..whole.clone() };
+    let all = load(&whole, &[0; 32]).unwrap().train;
+    let mut seen = Vec::new();
+    for number in 0..3 {
+        let own = load(&part(number), &[0; 32]).unwrap().train;
+        assert!(own.bytes().is_some(), "pictures stay bytes");
+        for row in 0..own.len() {
+            let at = (own.row(row)[0] * 255.0).round() as usize / 4;
+            assert_eq!((own.row(row), own.labels()[row]), (all.row(at), all.labels()[at]));
+            seen.push(at);
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    // What is wanted may lie before the damage, and it is found all the same.
+    let short = idx_directory(&idx(&[10, 2, 2], &pixels[..39]), &idx(&[10], &labels));
+    let error = load(&DataConfig { source: short.path().display().to_string(), ..part(0) }, &[0; 32]);
+    assert!(error.map(|_| ()).unwrap_err().to_string().contains("39 bytes follow"));
 }

@@ -1,11 +1,12 @@
 //! Values of rows as their source has them.
 
-/// Values of rows, as bytes where the source has bytes: a node reads a whole source and keeps a part of it, and pictures
-/// take a quarter of the memory so.
+use std::sync::Arc;
+
+/// Values of rows, as bytes where the source has bytes: pictures take a quarter of the memory so.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// From 0 to 255.
-    Bytes(Vec<u8>),
+    /// From 0 to 255. Shared by all who measure themselves on them.
+    Bytes(Arc<Vec<u8>>),
     /// Anything.
     Floats(Vec<f32>),
 }
@@ -32,22 +33,35 @@ impl Values {
         }
     }
 
+    /// All of them, to be changed: floats from now on. Shapes: answer `[len]`.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        if let Self::Bytes(_) = self {
+            *self = Self::Floats(self.to_vec());
+        }
+        match self {
+            Self::Floats(values) => values,
+            Self::Bytes(_) => &mut [],
+        }
+    }
+
     /// Some rows of this width, in the order of `picked`. Shapes: answer `[picked, width]`.
     ///
     /// # Panics
     /// A row is beyond the last.
-    pub fn rows(&self, width: usize, picked: impl ExactSizeIterator<Item = usize>) -> Vec<f32> {
-        // Reserved whole: growing by halves would take the memory twice.
-        let mut rows = Vec::with_capacity(picked.len() * width);
-        for row in picked {
-            let range = row * width..(row + 1) * width;
-            match self {
-                Self::Bytes(values) => rows.extend(values[range].iter().map(|value| f32::from(*value))),
-                Self::Floats(values) => rows.extend_from_slice(&values[range]),
-            }
+    pub fn pick(&self, width: usize, picked: &[usize]) -> Self {
+        match self {
+            Self::Bytes(values) => Self::Bytes(Arc::new(pick(values, width, picked))),
+            Self::Floats(values) => Self::Floats(pick(values, width, picked)),
         }
-        rows
     }
+}
+
+/// The rows `picked` of `values`.
+pub(super) fn pick<T: Copy>(values: &[T], width: usize, picked: &[usize]) -> Vec<T> {
+    // Reserved whole: growing by halves would take the memory twice.
+    let mut rows = Vec::with_capacity(picked.len() * width);
+    picked.iter().for_each(|row| rows.extend_from_slice(&values[row * width..(row + 1) * width]));
+    rows
 }
 
 #[cfg(test)]
@@ -56,11 +70,11 @@ mod tests {
 
     #[test]
     fn bytes_and_floats_give_the_same_rows() {
-        let bytes = Values::Bytes(vec![0, 1, 2, 3, 4, 255]);
+        let bytes = Values::Bytes(Arc::new(vec![0, 1, 2, 3, 4, 255]));
         let floats = Values::Floats(bytes.to_vec());
         assert_eq!((bytes.len(), bytes.is_empty()), (6, false));
         for values in [bytes, floats] {
-            assert_eq!(values.rows(2, [2usize, 0].into_iter()), [4.0, 255.0, 0.0, 1.0]);
+            assert_eq!(values.pick(2, &[2, 0]).to_vec(), [4.0, 255.0, 0.0, 1.0]);
             assert_eq!(values.to_vec(), [0.0, 1.0, 2.0, 3.0, 4.0, 255.0]);
         }
     }

@@ -71,7 +71,7 @@ impl<M: BurnModel> BurnLearner<M> {
         let mut features = Vec::with_capacity(rows.len() * self.width);
         let mut targets = vec![0.0f32; rows.len() * self.classes];
         for (position, &row) in rows.iter().enumerate() {
-            features.extend_from_slice(data.row(row));
+            data.copy_row(row, &mut features);
             targets[position * self.classes + data.labels()[row] as usize] = 1.0;
         }
         let features = TensorData::new(features, [rows.len(), self.width]);

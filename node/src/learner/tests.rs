@@ -117,7 +117,7 @@ fn probabilities_sum_to_one_and_follow_the_labels() {
     let data = clouds(90, 3);
     let mut learner = seeded(&ModelFamily::Mlp(vec![8]), &[2], 3);
     learner.train(&data, &plan(200)).unwrap();
-    let probabilities = learner.predict(data.features()).unwrap();
+    let probabilities = learner.predict(&data.features()).unwrap();
     for (row, chunk) in probabilities.chunks(3).enumerate() {
         assert!((chunk.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         assert!(chunk[data.labels()[row] as usize] > 0.5);
@@ -330,7 +330,7 @@ fn the_moving_average_is_measured_and_the_newest_model_goes_on() {
         fresh.write(before.answer()).unwrap();
         let rows = data().validation.unwrap();
         assert_eq!(measured, Some(fresh.evaluate(&rows).unwrap()));
-        assert_eq!(bench.predict(rows.features()).unwrap(), fresh.predict(rows.features()).unwrap());
+        assert_eq!(bench.predict(&rows.features()).unwrap(), fresh.predict(&rows.features()).unwrap());
         bench.train(6).unwrap();
         before
     };

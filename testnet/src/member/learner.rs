@@ -93,5 +93,5 @@ impl Learner for Experimental {
 pub(super) fn with_wrong_labels(rows: &Dataset) -> Result<Dataset, DataError> {
     let last = rows.classes() as u32 - 1;
     let labels = rows.labels().iter().map(|label| last - label).collect();
-    Dataset::new(rows.input().to_vec(), rows.classes(), rows.features().to_vec(), labels)
+    rows.with_labels(labels)
 }

@@ -1,13 +1,14 @@
 //! The rows of one peer as a file, for a node in another process.
 //!
-//! A line of JSON with shapes, then features as little-endian `f32`, then labels as little-endian `u32`, for the training
-//! rows, the rows kept apart and the test rows in turn.
+//! A line of JSON with shapes, then features, then labels as little-endian `u32`, for the training rows, the rows kept apart
+//! and the test rows in turn. Features are bytes where the node keeps bytes, else little-endian `f32`.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use peerlearn::data::{DataError, Dataset, Loaded, Scaling};
+use peerlearn::data::{DataError, Dataset, Loaded, Scaling, Values};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -47,6 +48,8 @@ struct Header {
     scaling: Scaling,
     /// Rows to train on, kept apart, to test on.
     rows: [usize; 3],
+    /// What their features are to be divided by where they are bytes.
+    units: [Option<f32>; 3],
 }
 
 /// Writes rows.
@@ -61,13 +64,17 @@ pub fn write_rows(path: &Path, data: &Loaded) -> Result<(), RowsError> {
         classes: data.classes.clone(),
         scaling: data.scaling,
         rows: parts.map(|part| part.map_or(0, Dataset::len)),
+        units: parts.map(|part| part.and_then(Dataset::bytes).map(|(_, unit)| unit)),
     };
     let line = serde_json::to_string(&header).map_err(|error| failed(error.into()))?;
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
     let mut write = || -> std::io::Result<()> {
         writeln!(file, "{line}")?;
         for part in parts.into_iter().flatten() {
-            part.features().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))?;
+            match part.bytes() {
+                Some((bytes, _)) => file.write_all(bytes)?,
+                None => part.features().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))?,
+            }
             part.labels().iter().try_for_each(|label| file.write_all(&label.to_le_bytes()))?;
         }
         file.flush()
@@ -94,27 +101,57 @@ pub fn read_rows(path: &Path) -> Result<Loaded, RowsError> {
     }
     let header: Header = serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?;
     let width = header.input.iter().try_fold(1usize, |width, size| width.checked_mul(*size));
-    let mut part = |rows: usize| -> Result<Option<Dataset>, RowsError> {
+    let mut part = |rows: usize, unit: Option<f32>| -> Result<Option<Dataset>, RowsError> {
         if rows == 0 {
             return Ok(None);
         }
         let numbers = width.and_then(|width| width.checked_mul(rows)).filter(|numbers| *numbers <= MAX_NUMBERS);
         let numbers = numbers.ok_or_else(|| wrong(format!("{rows} rows of {:?} are too many", header.input)))?;
-        let mut words = |count: usize| -> Result<Vec<[u8; 4]>, RowsError> {
-            let mut words = Vec::new();
-            for _ in 0..count {
-                let mut word = [0; 4];
-                file.read_exact(&mut word).map_err(failed)?;
-                words.push(word);
-            }
-            Ok(words)
+        let mut bytes = |count: usize| -> Result<Vec<u8>, RowsError> {
+            let mut bytes = Vec::new();
+            let read = file.by_ref().take(count as u64).read_to_end(&mut bytes).map_err(failed)?;
+            if read < count { Err(failed(ErrorKind::UnexpectedEof.into())) } else { Ok(bytes) }
         };
-        let features = words(numbers)?.into_iter().map(f32::from_le_bytes).collect();
-        let labels = words(rows)?.into_iter().map(u32::from_le_bytes).collect();
-        Ok(Some(Dataset::new(header.input.clone(), header.classes.len(), features, labels)?))
+        let words = |bytes: &[u8]| bytes.as_chunks::<4>().0.to_vec();
+        let values = match unit {
+            Some(_) => Values::Bytes(Arc::new(bytes(numbers)?)),
+            None => Values::Floats(words(&bytes(4 * numbers)?).into_iter().map(f32::from_le_bytes).collect()),
+        };
+        let labels = words(&bytes(4 * rows)?).into_iter().map(u32::from_le_bytes).collect();
+        let (input, classes) = (header.input.clone(), header.classes.len());
+        Ok(Some(Dataset::in_units(input, classes, values, unit.unwrap_or(1.0), labels)?))
     };
-    let [train, validation, test] = header.rows;
-    let train = part(train)?.ok_or_else(|| wrong("it has no rows to train on".to_owned()))?;
-    let (validation, test) = (part(validation)?, part(test)?);
+    let ([train, validation, test], units) = (header.rows, header.units);
+    let train = part(train, units[0])?.ok_or_else(|| wrong("it has no rows to train on".to_owned()))?;
+    let (validation, test) = (part(validation, units[1])?, part(test, units[2])?);
     Ok(Loaded::new(train, validation, test, header.classes, header.scaling))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(values: Values, unit: f32, labels: &[u32]) -> Dataset {
+        Dataset::in_units(vec![2], 3, values, unit, labels.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_bytes_as_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        let bytes = rows(Values::Bytes(Arc::new(vec![0, 51, 102, 255])), 255.0, &[2, 0]);
+        let floats = rows(Values::Floats(vec![-1.5, 3.0]), 1.0, &[1]);
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        write_rows(&path, &Loaded::new(bytes.clone(), None, Some(floats.clone()), names, Scaling::Unit(255.0)))
+            .unwrap();
+        let back = read_rows(&path).unwrap();
+        assert_eq!(back.train.bytes(), Some((&[0, 51, 102, 255][..], 255.0)));
+        assert_eq!((back.train.digest(), back.train.labels()), (bytes.digest(), &[2, 0][..]));
+        let test = back.test.unwrap();
+        assert!(back.validation.is_none() && test.bytes().is_none());
+        assert_eq!((test.features(), test.digest()), (vec![-1.5, 3.0], floats.digest()));
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(matches!(read_rows(&path), Err(RowsError::Io { .. })), "a file that was cut is no file");
+    }
 }

@@ -54,11 +54,8 @@ impl Source {
     fn test_for(&self, rows: &[usize]) -> Option<Raw> {
         let test = self.test.as_ref()?;
         let Some(word) = rows.first().and_then(|&row| self.column.get(row)) else { return Some(test.clone()) };
-        let width: usize = test.input.iter().product();
         let chosen: Vec<usize> = (0..test.labels.len()).filter(|&row| self.test_column[row] == *word).collect();
-        let features = Values::Floats(test.features.rows(width, chosen.iter().copied()));
-        let labels = chosen.iter().map(|&row| test.labels[row]).collect();
-        Some(Raw { features, labels, ..test.clone() })
+        Some(test.pick(&chosen))
     }
 }
 
@@ -220,9 +217,10 @@ fn feature_views(setup: &DataSetup, train: &Raw, peers: usize) -> Result<Option<
 
 /// The rows as someone sees them who sees only some features; the others are zero.
 fn blinded(raw: &Raw, sees: &[bool]) -> Raw {
-    let mut features = raw.features.to_vec();
-    features.iter_mut().zip(sees.iter().cycle()).filter(|(_, sees)| !**sees).for_each(|(value, _)| *value = 0.0);
-    Raw { features: Values::Floats(features), ..raw.clone() }
+    let mut blinded = raw.clone();
+    let values = blinded.features.floats_mut().iter_mut();
+    values.zip(sees.iter().cycle()).filter(|(_, sees)| !**sees).for_each(|(value, _)| *value = 0.0);
+    blinded
 }
 
 fn read(document: &Document, setup: &DataSetup) -> Result<Source, ScenarioError> {
