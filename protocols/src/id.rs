@@ -1,5 +1,6 @@
 //! Names: of a peer, of a task, of a model. All are 32 bytes that compare, order and print alike.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,11 +15,29 @@ pub struct ParseIdError {
     pub got: String,
 }
 
+/// Numbers that compare as the bytes do.
+fn words(bytes: &[u8; 32]) -> impl Iterator<Item = u64> + '_ {
+    bytes.as_chunks().0.iter().map(|word| u64::from_be_bytes(*word))
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name(pub [u8; 32]);
+
+        impl Ord for $name {
+            /// Byte by byte; in words, the first of which nearly always decides, as names are hashes and keys.
+            fn cmp(&self, other: &Self) -> Ordering {
+                words(&self.0).cmp(words(&other.0))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The raw bytes.
@@ -118,5 +137,17 @@ mod tests {
         assert!("g".repeat(64).parse::<PeerId>().is_err());
         // 64 bytes of text that are not 64 digits must not panic on a character border.
         assert!("ä".repeat(32).parse::<PeerId>().is_err());
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_bytes() {
+        let mut names: Vec<[u8; 32]> = (0..200).map(|n: u32| *blake3::hash(&n.to_be_bytes()).as_bytes()).collect();
+        // Alike but for one byte, wherever it is.
+        names.extend((0..32).map(|at| std::array::from_fn(|n| if n == at { 200 } else { 100 })));
+        for one in &names {
+            for other in &names {
+                assert_eq!(PeerId(*one).cmp(&PeerId(*other)), one.cmp(other));
+            }
+        }
     }
 }

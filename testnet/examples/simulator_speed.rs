@@ -1,9 +1,10 @@
 //! How fast the simulator is: `cargo run --release -p peerlearn-testnet --example simulator_speed -- [PEERS] [ROUNDS]
 //! [PARAMETERS]`; with `RAYON_NUM_THREADS=1` on one core, with `--features jemalloc` in huge pages. Averaging only, s = 4,
-//! int8, shuffled views.
+//! int8, views that are shuffled as often as those of nodes.
 
 use std::time::{Duration, Instant};
 
+use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::view::ViewConfig;
@@ -22,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         training: Training { steps: 0, ..Training::default() },
         round: RoundConfig { deadline: second, min_interval: second, ..RoundConfig::default() },
         rule: Rule::AgeLimited,
-        discovery: Discovery::Shuffle(ViewConfig::default(), second),
+        discovery: Discovery::Shuffle(ViewConfig::default(), MembershipConfig::default().shuffle_every),
         link: Link { delay: (Duration::from_millis(20), Duration::from_millis(80)), ..Link::default() },
         request_timeout: second,
         ..WorldConfig::default()

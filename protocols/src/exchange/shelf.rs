@@ -64,14 +64,27 @@ pub struct Shelf {
     kept: usize,
     /// Numbers about the network that go to whoever asks.
     told: Option<Told>,
-    /// Each with the same model in other codecs behind it.
-    publications: VecDeque<Vec<Publication>>,
+    models: VecDeque<Forms>,
+}
+
+/// One model as it was published, and in the other forms it was asked for in. Most models have one form, which is why it is
+/// not in the list.
+#[derive(Debug)]
+struct Forms {
+    native: Publication,
+    others: Vec<Publication>,
+}
+
+impl Forms {
+    fn iter(&self) -> impl Iterator<Item = &Publication> {
+        std::iter::once(&self.native).chain(&self.others)
+    }
 }
 
 impl Shelf {
     /// An empty shelf that keeps the newest model and `kept` older ones, each in every codec it was asked for in.
     pub fn new(task: TaskId, kept: usize) -> Self {
-        Self { task, kept, told: None, publications: VecDeque::new() }
+        Self { task, kept, told: None, models: VecDeque::new() }
     }
 
     /// Tells these numbers to whoever asks for estimates from now on.
@@ -81,35 +94,34 @@ impl Shelf {
 
     /// Puts a publication in front; the oldest beyond the bound are let go.
     pub fn publish(&mut self, publication: Publication) {
-        self.publications.push_front(vec![publication]);
-        self.publications.truncate(1 + self.kept);
+        self.models.truncate(self.kept);
+        self.models.push_front(Forms { native: publication, others: Vec::new() });
     }
 
     /// Adds the newest model in another codec or coat; one that is there already is left alone.
     pub fn add(&mut self, publication: Publication) {
-        if let Some(newest) = self.publications.front_mut()
-            && newest.len() < MAX_FORMS
-            && newest
-                .iter()
-                .all(|held| (held.offer.codec, held.packed) != (publication.offer.codec, publication.packed))
+        let form = |held: &Publication| (held.offer.codec, held.packed);
+        if self.has_room()
+            && let Some(newest) = self.models.front_mut()
+            && newest.iter().all(|held| form(held) != form(&publication))
         {
-            newest.push(publication);
+            newest.others.push(publication);
         }
     }
 
     /// The newest model, as it was published.
     pub fn newest(&self) -> Option<&Publication> {
-        self.publications.front()?.first()
+        self.models.front().map(|newest| &newest.native)
     }
 
     /// Whether the newest model may be made ready in one more form.
     pub fn has_room(&self) -> bool {
-        self.publications.front().is_some_and(|newest| newest.len() < MAX_FORMS)
+        self.models.front().is_some_and(|newest| newest.others.len() + 1 < MAX_FORMS)
     }
 
     /// The newest model in a codec, with or without a coat.
     pub fn newest_in(&self, codec: Codec, packed: bool) -> Option<&Publication> {
-        self.publications.front()?.iter().find(|held| held.offer.codec == codec && held.packed == packed)
+        self.models.front()?.iter().find(|held| held.offer.codec == codec && held.packed == packed)
     }
 
     /// Answers a question; one for mass like one for the model alone, [`super::Purse::answer`] adds the mass.
@@ -156,13 +168,13 @@ impl Shelf {
     fn offer(&self, held: Option<&Publication>) -> Response {
         match held {
             Some(held) => Response::Offer { offer: held.offer, hashes: page(&held.manifest, 0) },
-            None if self.publications.is_empty() => refuse(Refusal::NothingYet, 1_000),
+            None if self.models.is_empty() => refuse(Refusal::NothingYet, 1_000),
             None => refuse(Refusal::Codec, 600_000),
         }
     }
 
     fn find(&self, root: Root) -> Option<&Publication> {
-        self.publications.iter().flatten().find(|publication| publication.offer.root == root)
+        self.models.iter().flat_map(Forms::iter).find(|publication| publication.offer.root == root)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The machine: inputs, outputs and how one follows from the other.
 
-use std::collections::BTreeSet;
-
 use super::RoundConfig;
 use crate::id::PeerId;
 use crate::time::Time;
@@ -95,7 +93,7 @@ pub enum Phase {
         /// When it ends with what is there by then; set once half is.
         enough: Option<Time>,
         /// Who has not answered yet.
-        pending: BTreeSet<PeerId>,
+        pending: Vec<PeerId>,
     },
     /// The learner mixes.
     Mixing,
@@ -121,9 +119,9 @@ pub struct Round {
     /// When the first pulls of this round began.
     asked: Time,
     /// Whose pulls go on from earlier rounds.
-    late: BTreeSet<PeerId>,
+    late: Vec<PeerId>,
     /// Whose models came late and wait for the next mix.
-    kept: BTreeSet<PeerId>,
+    kept: Vec<PeerId>,
 }
 
 impl Round {
@@ -138,8 +136,8 @@ impl Round {
             tried: Vec::new(),
             arrived: 0,
             asked: Time::ZERO,
-            late: BTreeSet::new(),
-            kept: BTreeSet::new(),
+            late: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -176,13 +174,13 @@ impl Round {
                 let deadline = *deadline;
                 self.pull(now, deadline, peers, outputs);
             }
-            (_, Input::PullEnded { peer, arrived }) if self.late.remove(&peer) => {
+            (_, Input::PullEnded { peer, arrived }) if take(&mut self.late, &peer) => {
                 if arrived {
-                    self.kept.insert(peer);
+                    self.kept.push(peer);
                 }
             }
             (Phase::Gathering { pending, deadline, .. }, Input::PullEnded { peer, arrived }) => {
-                if pending.remove(&peer) {
+                if take(pending, &peer) {
                     let (deadline, done) = (*deadline, pending.is_empty());
                     self.arrived += usize::from(arrived);
                     self.pull_ended(now, deadline, done, outputs);
@@ -249,12 +247,14 @@ impl Round {
 
     fn pull(&mut self, now: Time, deadline: Time, peers: Vec<PeerId>, outputs: &mut Vec<Output>) {
         let taken = self.taken();
-        let fresh: BTreeSet<PeerId> = peers.into_iter().filter(|peer| !taken.contains(peer)).collect();
+        let mut fresh: Vec<PeerId> = peers.into_iter().filter(|peer| !taken.contains(peer)).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
         if fresh.is_empty() || now >= deadline {
             return self.mix(false, outputs);
         }
-        self.tried.extend(fresh.iter().copied());
-        outputs.push(Output::Pull { peers: fresh.iter().copied().collect(), deadline });
+        self.tried.extend_from_slice(&fresh);
+        outputs.push(Output::Pull { peers: fresh.clone(), deadline });
         outputs.push(Output::WakeAt(deadline));
         self.phase = Phase::Gathering { deadline, enough: None, pending: fresh };
         self.set_enough(now, outputs);
@@ -327,4 +327,10 @@ impl Round {
         self.phase = Phase::Resting { until };
         outputs.push(Output::WakeAt(until));
     }
+}
+
+/// Takes a peer off one of the lists here. They are as long as the fan-out, so a tree would be slower.
+fn take(peers: &mut Vec<PeerId>, peer: &PeerId) -> bool {
+    let at = peers.iter().position(|other| other == peer);
+    at.map(|at| peers.swap_remove(at)).is_some()
 }

@@ -17,6 +17,7 @@
 //! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows, ordered
 //! by time, sender and number. The result is the same on one thread and on sixteen.
 
+mod alarms;
 mod attacker;
 mod change;
 mod config;

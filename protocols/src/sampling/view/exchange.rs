@@ -62,12 +62,14 @@ impl View {
 
     /// Takes in a new peer if the bounds allow, in place of the last of `replaceable` still here if there is no room.
     pub(super) fn admit(&mut self, told: Descriptor, introducer: PeerId, replaceable: &mut Vec<PeerId>) -> bool {
-        let (mut is_here, mut introduced) = (told.peer == self.own, 0);
+        let (mut is_here, mut introduced, mut of_prefix) = (told.peer == self.own, 0, 0);
         for entry in &self.entries {
             is_here |= entry.peer == told.peer;
             introduced += usize::from(entry.introducer == introducer);
+            of_prefix += usize::from(entry.prefix == told.prefix);
         }
-        let refused = is_here || introduced >= self.config.per_introducer || !self.prefix_has_room(told.prefix);
+        let crowded = told.prefix.is_public() && of_prefix >= self.config.per_prefix;
+        let refused = is_here || introduced >= self.config.per_introducer || crowded;
         if refused || (self.entries.len() >= self.config.capacity && !self.make_room(replaceable)) {
             return false;
         }

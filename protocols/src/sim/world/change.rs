@@ -165,7 +165,7 @@ impl Peer {
         let Some(frozen) = self.frozen.take() else { return };
         self.progressed = self.now;
         let asleep = self.now.since(frozen.since);
-        let mut due = self.alarms.drain().collect::<Vec<_>>();
+        let mut due = self.alarms.drain();
         due.extend(frozen.held);
         for mut alarm in due {
             let trains = matches!(alarm.cause, Cause::Local { timer: Timer::Trained, .. });

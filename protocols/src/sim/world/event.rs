@@ -64,6 +64,18 @@ pub(super) struct Chunks {
 }
 
 impl Message {
+    /// Reads what is behind the pointer; see `shard.rs`.
+    pub fn warm(&self) -> u64 {
+        match self {
+            Message::Answer { response, .. } => match &**response {
+                Response::Offer { offer, .. } => offer.age,
+                _ => 0,
+            },
+            Message::Chunks { chunks: Some(chunks), .. } => chunks.model.len() as u64,
+            _ => 0,
+        }
+    }
+
     /// Bytes as the wire would have them: an entry of a view is an id, a prefix and an age. What brings a connection up or
     /// down is not counted.
     pub fn bytes(&self) -> u64 {

@@ -1,12 +1,13 @@
 //! One simulated peer: interprets its machines as a node's actors do.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::alarms::Alarms;
 use super::attacker::Seen;
 use super::change::Frozen;
 use super::discovery::{Finder, TASK};
@@ -20,7 +21,7 @@ use super::record::Happening;
 use super::start::PeerStart;
 use super::{Environment, peer_id};
 use crate::codec::Encoder;
-use crate::exchange::{ExchangeConfig, Purse, Shelf};
+use crate::exchange::{ExchangeConfig, Publication, Purse, Shelf};
 use crate::id::PeerId;
 use crate::mixing::{Rule, StaleFilter};
 use crate::params::ParamsError;
@@ -66,7 +67,7 @@ pub(super) struct Peer {
     pub index: u32,
     pub now: Time,
     pub rng: ChaCha8Rng,
-    pub alarms: BinaryHeap<Alarm>,
+    pub alarms: Alarms,
     pub outbox: Vec<Letter>,
     sent: u64,
     pub life: u32,
@@ -136,7 +137,7 @@ impl Peer {
         let mut peer = Self {
             index,
             now: Time::ZERO,
-            alarms: BinaryHeap::new(),
+            alarms: Alarms::default(),
             outbox: Vec::new(),
             sent: 0,
             life: 0,
@@ -183,18 +184,22 @@ impl Peer {
         Ok(peer)
     }
 
-    /// When it does something by itself next.
-    pub fn next_alarm(&self) -> Time {
-        self.alarms.peek().map_or(Time(u64::MAX), |alarm| alarm.at)
+    /// Reads a little of all that a letter or an alarm will need; see `shard.rs`.
+    pub fn warm(&self) -> u64 {
+        let hash = |newest: &Publication| newest.manifest.hashes().first().map_or(0, |hash| hash.0[0]);
+        let offered = u64::from(self.shelf.newest().map_or(0, hash));
+        let pulls = self.pulls.iter().fold(0, |all, pull| all ^ u64::from(pull.number()));
+        let times = self.now.0 ^ self.alarms.next().0 ^ self.uplink_free.0 ^ self.progressed.0;
+        let counts = self.sent ^ self.stats.bytes_in ^ self.stats.bytes_out ^ self.round.closed() ^ self.learner.age;
+        let lists = self.outbox.len() ^ self.arrived.len() ^ self.scores.refused() as usize;
+        offered ^ pulls ^ times ^ counts ^ lists as u64 ^ self.digest.value() ^ self.rng.get_word_pos() as u64
     }
 
     /// What it does by itself before `horizon` and before a letter of that time and sender.
     pub fn run_alarms(&mut self, env: &Environment<'_>, horizon: Time, letter: (Time, u32)) {
-        while let Some(&alarm) = self.alarms.peek().filter(|alarm| alarm.at < horizon) {
-            if (alarm.at, self.index) > letter {
-                return;
-            }
-            self.alarms.pop();
+        let index = self.index;
+        let is_due = |alarm: &Alarm| alarm.at < horizon && (alarm.at, index) <= letter;
+        while let Some(alarm) = self.alarms.pop_if(is_due) {
             self.happens(alarm.at, self.index, alarm.number);
             match alarm.cause {
                 _ if self.frozen.is_some() => self.hold_back(alarm),
@@ -425,6 +430,7 @@ impl Peer {
 
     pub fn delay(&mut self, env: &Environment<'_>, to: u32) -> Duration {
         let (least, most) = env.delay(self.index, to);
-        least + most.saturating_sub(least).mul_f64(self.rng.random::<f64>())
+        let span = most.saturating_sub(least).as_micros();
+        least + Duration::from_micros(((span * u128::from(self.rng.random::<u32>())) >> 32) as u64)
     }
 }

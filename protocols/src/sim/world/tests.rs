@@ -47,12 +47,14 @@ fn peers_that_know_one_other_find_all_and_agree() {
     let model = Averaging::new(64).unwrap();
     let mut world = averaging(&model, averaging_config(1), 16);
     let before = disagreement(world.honest());
+    // The first pulls find nobody with a model yet.
+    world.run_until(seconds(3));
+    let early: Vec<u64> = (0..16).map(|peer| world.stats(peer).failed).collect();
     world.run_until(seconds(30));
-    for peer in 0..16 {
+    for (peer, early) in early.into_iter().enumerate() {
         assert_eq!(world.known(peer).len(), 15, "peer {peer}");
         let stats = world.stats(peer);
-        // The first pull of all finds nobody with a model yet.
-        assert!(stats.rounds >= 20 && stats.failed <= 4 && stats.faults == 0, "{stats:?}");
+        assert!(stats.rounds >= 20 && stats.failed == early && stats.faults == 0, "{early} early: {stats:?}");
     }
     // int8 rounds what is left.
     assert!(disagreement(world.honest()) < before / 100.0, "{}", disagreement(world.honest()));
@@ -80,18 +82,20 @@ fn views_and_graphs_agree_too() {
 #[test]
 fn push_sum_ends_with_the_mean_that_peers_began_with() {
     let model = Averaging::new(64).unwrap();
-    let away = |rule, loss| {
+    let away = |rule, loss, seed| {
         let link = Link { loss, ..Link::default() };
         let request_timeout = Duration::from_secs(1);
-        let config = WorldConfig { rule, codec: Codec::F32, link, request_timeout, ..averaging_config(4) };
+        let config = WorldConfig { rule, codec: Codec::F32, link, request_timeout, ..averaging_config(seed) };
         let mut world = averaging(&model, config, 12);
         let mean = crate::sim::mean_model(world.honest());
         world.run_until(seconds(200));
         let distance = |params: &[f32]| params.iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum::<f32>().sqrt();
         world.honest().map(distance).fold(0.0, f32::max)
     };
-    assert!(away(Rule::PushSum, 0.0) < 1e-2, "{}", away(Rule::PushSum, 0.0));
-    let (lossy, wandering) = (away(Rule::PushSum, 0.1), away(Rule::Uniform, 0.1));
+    assert!(away(Rule::PushSum, 0.0, 4) < 1e-2, "{}", away(Rule::PushSum, 0.0, 4));
+    // One run says little: 0.35 with a deviation of 0.1 in twelve of them, against 1.4 and 0.35.
+    let sum = |rule| (0..6).map(|seed| away(rule, 0.1, seed)).sum::<f32>();
+    let (lossy, wandering) = (sum(Rule::PushSum), sum(Rule::Uniform));
     assert!(lossy < wandering / 3.0, "{lossy} against {wandering}");
 }
 
@@ -197,4 +201,4 @@ fn the_hash_of_a_run_never_changes() {
 }
 
 /// Changes whenever a machine, a codec or a draw does; never otherwise.
-const GOLDEN: u64 = 0x3e54_7994_6672_6609;
+const GOLDEN: u64 = 0x2ff4_6f31_a51c_82dd;

