@@ -165,9 +165,9 @@ impl Peer {
         let Some(frozen) = self.frozen.take() else { return };
         self.progressed = self.now;
         let asleep = self.now.since(frozen.since);
-        let mut due = self.alarms.drain();
-        due.extend(frozen.held);
-        for mut alarm in due {
+        // Those held back first: of a wake-up that was set anew meanwhile the newer one counts.
+        let due = self.alarms.drain();
+        for mut alarm in frozen.held.into_iter().chain(due) {
             let trains = matches!(alarm.cause, Cause::Local { timer: Timer::Trained, .. });
             alarm.at = if trains { alarm.at + asleep } else { alarm.at.max(self.now) };
             self.alarms.push(alarm);
