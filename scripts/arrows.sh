@@ -30,15 +30,13 @@ if direct peerlearn | grep -qx peerlearn-testnet; then
 fi
 
 # protocols: machines do not name each other; only wire/codec.rs names bincode.
-p=protocols/src
+p=protocols/core/src
 forbid "$p/round.rs $p/round" 'crate::(exchange|membership)' 'round names another machine'
 forbid "$p/exchange.rs $p/exchange" 'crate::(round|membership)' 'exchange names another machine'
 forbid "$p/membership.rs $p/membership" 'crate::(round|exchange)' 'membership names another machine'
 forbid "$p/mixing.rs $p/mixing $p/codec.rs $p/codec $p/score.rs $p/drift.rs $p/drift" 'crate::(round|exchange|membership)' 'a pure function names a machine'
 forbid "$p/sampling.rs $p/sampling $p/estimate.rs $p/estimate" 'crate::(round|exchange|membership|mixing|codec)' 'sampling or estimate names more than ids'
-found=$(grep -rln 'crate::sim' $p | grep -vE '^protocols/src/sim(/|\.rs)' || true)
-[ -z "$found" ] || { echo "forbidden: sim is named outside sim: $found"; failed=1; }
-found=$(grep -rln 'bincode::' $p | grep -v '^protocols/src/wire/codec.rs$' || true)
+found=$(grep -rln 'bincode::' $p | grep -v '^protocols/core/src/wire/codec.rs$' || true)
 [ -z "$found" ] || { echo "forbidden: bincode is named outside wire/codec.rs: $found"; failed=1; }
 
 # node: one room names burn, one libp2p (and the key of the identity); rooms meet through handles.

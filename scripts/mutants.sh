@@ -16,7 +16,7 @@ out="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TARGET_DIR="$out/mutants" CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0
 case " $* " in
   *" --file "* | *" -f "*) files=() ;;
-  *) files=(--file 'protocols/src/mixing/**' --file protocols/src/mixing.rs --file 'protocols/src/codec/**' --file protocols/src/codec.rs) ;;
+  *) files=(--file 'protocols/core/src/mixing/**' --file protocols/core/src/mixing.rs --file 'protocols/core/src/codec/**' --file protocols/core/src/codec.rs) ;;
 esac
 exec cargo mutants --package peerlearn-protocols --features parallel "${files[@]}" --exclude-re 'impl fmt::' \
   --jobs 1 --timeout 60 --cargo-arg=--lib --output "$out" "$@" -- -- mixing:: codec:: wire::

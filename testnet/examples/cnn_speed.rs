@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use peerlearn_protocols::params::ParamsError;
-use peerlearn_protocols::sim::{Model, Rows};
+use peerlearn_sim::{Model, Rows};
 use peerlearn_testnet::cnn::{ClippedGossipCnn, Dropout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

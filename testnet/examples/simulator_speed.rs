@@ -8,9 +8,9 @@ use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
-use peerlearn_protocols::sim::{Averaging, Model, Rows, Training};
 use peerlearn_protocols::time::Time;
+use peerlearn_sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_sim::{Averaging, Model, Rows, Training};
 // For its allocator.
 use peerlearn_testnet as _;
 

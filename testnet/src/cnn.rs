@@ -13,7 +13,7 @@ mod pass;
 mod tests;
 
 use peerlearn_protocols::params::{Layout, ParamsError, TensorSpec};
-use peerlearn_protocols::sim::{Model, Rows};
+use peerlearn_sim::{Model, Rows};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

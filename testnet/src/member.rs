@@ -21,7 +21,7 @@ use peerlearn::node::NodeError;
 use peerlearn::registry::Home;
 use peerlearn::{Node, NodeConfig};
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::sim::attack::Attack;
+use peerlearn_sim::attack::Attack;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;

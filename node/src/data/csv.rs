@@ -1,6 +1,7 @@
 //! CSV files with a header and a named label column; every other column is a number.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::load::Raw;
 use super::{DataError, Values};
@@ -48,7 +49,7 @@ fn raw(table: Table, classes: &[String]) -> Raw {
     Raw {
         input: vec![table.names.len()],
         labels: table.labels.iter().map(number).collect(),
-        features: Values::Floats(table.features),
+        features: Values::Floats(Arc::new(table.features)),
         classes: classes.to_vec(),
     }
 }

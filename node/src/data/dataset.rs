@@ -16,19 +16,10 @@ use super::{DataError, Values};
 pub struct Dataset {
     input: Vec<usize>,
     classes: usize,
-    features: Features,
-    // Not slices: making one of a vector copies it, and for that moment needs the memory twice.
+    /// Each to be divided by `unit`; floats are divided already, and theirs is 1.
+    values: Values,
+    unit: f32,
     labels: Arc<Vec<u32>>,
-}
-
-#[derive(Debug, Clone)]
-enum Features {
-    Floats(Arc<Vec<f32>>),
-    /// Each to be divided by `unit`.
-    Bytes {
-        values: Arc<Vec<u8>>,
-        unit: f32,
-    },
 }
 
 impl Dataset {
@@ -37,7 +28,7 @@ impl Dataset {
     /// # Errors
     /// The lengths contradict each other, a label is out of range, or a feature is not finite.
     pub fn new(input: Vec<usize>, classes: usize, features: Vec<f32>, labels: Vec<u32>) -> Result<Self, DataError> {
-        Self::in_units(input, classes, Values::Floats(features), 1.0, labels)
+        Self::in_units(input, classes, Values::Floats(Arc::new(features)), 1.0, labels)
     }
 
     /// Checks and wraps rows whose features are `values` divided by `unit`.
@@ -47,7 +38,7 @@ impl Dataset {
     pub fn in_units(
         input: Vec<usize>,
         classes: usize,
-        values: Values,
+        mut values: Values,
         unit: f32,
         labels: Vec<u32>,
     ) -> Result<Self, DataError> {
@@ -56,23 +47,23 @@ impl Dataset {
         if values.len() != want || width == 0 {
             return Err(DataError::Shape { rows: labels.len(), width, want, got: values.len() });
         }
-        if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(DataError::Label { row, label: labels[row], classes });
-        }
+        check_labels(&labels, classes)?;
         let not_finite = |at: usize, value: f32| DataError::NotFinite { row: at / width, column: at % width, value };
-        let features = match values {
+        let unit = match &mut values {
             // If the largest is finite, so are all.
             Values::Bytes(_) if !(255.0 / unit).is_finite() => return Err(not_finite(0, 255.0 / unit)),
-            Values::Bytes(values) => Features::Bytes { values, unit },
-            Values::Floats(mut values) => {
-                values.iter_mut().for_each(|value| *value /= unit);
+            Values::Bytes(_) => unit,
+            Values::Floats(values) => {
+                if unit != 1.0 {
+                    Arc::make_mut(values).iter_mut().for_each(|value| *value /= unit);
+                }
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     return Err(not_finite(at, values[at]));
                 }
-                Features::Floats(Arc::new(values))
+                1.0
             }
         };
-        Ok(Self { input, classes, features, labels: Arc::new(labels) })
+        Ok(Self { input, classes, values, unit, labels: Arc::new(labels) })
     }
 
     /// The same features with other labels.
@@ -84,9 +75,7 @@ impl Dataset {
             let (width, got) = (self.width(), self.len() * self.width());
             return Err(DataError::Shape { rows: labels.len(), width, want: labels.len() * width, got });
         }
-        if let Some(row) = labels.iter().position(|&label| label as usize >= self.classes) {
-            return Err(DataError::Label { row, label: labels[row], classes: self.classes });
-        }
+        check_labels(&labels, self.classes)?;
         Ok(Self { labels: Arc::new(labels), ..self.clone() })
     }
 
@@ -124,9 +113,9 @@ impl Dataset {
 
     /// The bytes that features are kept as and what to divide them by, `[rows, width]`; `None` where they are no bytes.
     pub fn bytes(&self) -> Option<(&[u8], f32)> {
-        match &self.features {
-            Features::Floats(_) => None,
-            Features::Bytes { values, unit } => Some((values, *unit)),
+        match &self.values {
+            Values::Floats(_) => None,
+            Values::Bytes(values) => Some((values, self.unit)),
         }
     }
 
@@ -137,9 +126,9 @@ impl Dataset {
 
     /// The features of one row, `[width]`.
     pub fn row(&self, index: usize) -> Cow<'_, [f32]> {
-        match &self.features {
-            Features::Floats(values) => Cow::Borrowed(&values[self.range(index)]),
-            Features::Bytes { .. } => {
+        match &self.values {
+            Values::Floats(values) => Cow::Borrowed(&values[self.range(index)]),
+            Values::Bytes(_) => {
                 let mut row = Vec::with_capacity(self.width());
                 self.copy_row(index, &mut row);
                 Cow::Owned(row)
@@ -149,10 +138,10 @@ impl Dataset {
 
     /// Appends the features of one row, `[width]`.
     pub fn copy_row(&self, index: usize, out: &mut Vec<f32>) {
-        match &self.features {
-            Features::Floats(values) => out.extend_from_slice(&values[self.range(index)]),
-            Features::Bytes { values, unit } => {
-                out.extend(values[self.range(index)].iter().map(|value| f32::from(*value) / unit));
+        match &self.values {
+            Values::Floats(values) => out.extend_from_slice(&values[self.range(index)]),
+            Values::Bytes(values) => {
+                out.extend(values[self.range(index)].iter().map(|value| f32::from(*value) / self.unit));
             }
         }
     }
@@ -164,15 +153,8 @@ impl Dataset {
 
     /// The rows at `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let width = self.width();
-        let features = match &self.features {
-            Features::Floats(values) => Features::Floats(Arc::new(pick(values, width, indices))),
-            Features::Bytes { values, unit } => {
-                Features::Bytes { values: Arc::new(pick(values, width, indices)), unit: *unit }
-            }
-        };
-        let labels = pick(&self.labels, 1, indices);
-        Self { input: self.input.clone(), classes: self.classes, features, labels: Arc::new(labels) }
+        let values = self.values.pick(self.width(), indices);
+        Self { values, labels: Arc::new(pick(&self.labels, 1, indices)), ..self.clone() }
     }
 
     /// Rows of each class, `[classes]`.
@@ -198,5 +180,12 @@ impl Dataset {
             hasher.update(&label.to_le_bytes());
         }
         Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(row) => Err(DataError::Label { row, label: labels[row], classes }),
+        None => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 
 use super::load::{Deal, Raw};
+use super::values::pick;
 use super::{DataError, Values};
 
 /// Largest file read, unpacked: 16 times MNIST.
@@ -65,7 +66,10 @@ fn read_pair(images_path: &Path, labels_path: &Path, deal: Deal<'_>) -> Result<R
         input,
         classes: (0..classes).map(|class| class.to_string()).collect(),
         features: Values::Bytes(Arc::new(images.rows(rows.as_deref())?)),
-        labels: rows.map_or_else(|| labels.clone(), |rows| rows.iter().map(|&row| labels[row]).collect()),
+        labels: match rows {
+            None => labels,
+            Some(rows) => pick(&labels, 1, &rows),
+        },
     })
 }
 

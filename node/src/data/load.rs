@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::scaling::standardize;
+use super::values::pick;
 use super::{DataConfig, DataError, Dataset, Scaling, Values, csv, digits, idx, split};
 
 /// Rows as they are in the source, not scaled.
@@ -128,7 +129,7 @@ impl Raw {
     /// One is beyond the last.
     pub fn pick(&self, picked: &[usize]) -> Self {
         let features = self.features.pick(self.input.iter().product(), picked);
-        let labels = picked.iter().map(|&row| self.labels[row]).collect();
+        let labels = pick(&self.labels, 1, picked);
         Self { input: self.input.clone(), classes: self.classes.clone(), features, labels }
     }
 
@@ -158,10 +159,10 @@ pub fn prepare(
     validation: f64,
     seed: u64,
 ) -> Result<Loaded, DataError> {
-    let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
+    let labels = pick(&train.labels, 1, rows);
     let (own, kept) = split(&labels, train.classes.len(), validation, seed);
-    let pick = |picked: &[usize]| train.pick(&picked.iter().map(|&at| rows[at]).collect::<Vec<_>>());
-    let (mut own, mut kept, mut test) = (pick(&own), Some(pick(&kept)), test.cloned());
+    let of_train = |picked: &[usize]| train.pick(&pick(rows, 1, picked));
+    let (mut own, mut kept, mut test) = (of_train(&own), Some(of_train(&kept)), test.cloned());
     kept.take_if(|kept| kept.labels.is_empty());
     if scaling == Scaling::Standard {
         let others = kept.iter_mut().chain(&mut test).map(|raw| raw.features.floats_mut());

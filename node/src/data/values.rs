@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-/// Values of rows, as bytes where the source has bytes: pictures take a quarter of the memory so.
+/// Values of rows, as bytes where the source has bytes: pictures take a quarter of the memory so. Cloning is cheap.
+///
+/// Vectors behind the pointers, not slices: making a slice of a vector copies it, and for that moment needs the memory twice.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// From 0 to 255. Shared by all who measure themselves on them.
+    /// From 0 to 255.
     Bytes(Arc<Vec<u8>>),
     /// Anything.
-    Floats(Vec<f32>),
+    Floats(Arc<Vec<f32>>),
 }
 
 impl Values {
@@ -29,17 +31,17 @@ impl Values {
     pub fn to_vec(&self) -> Vec<f32> {
         match self {
             Self::Bytes(values) => values.iter().map(|value| f32::from(*value)).collect(),
-            Self::Floats(values) => values.clone(),
+            Self::Floats(values) => values.to_vec(),
         }
     }
 
     /// All of them, to be changed: floats from now on. Shapes: answer `[len]`.
     pub fn floats_mut(&mut self) -> &mut [f32] {
         if let Self::Bytes(_) = self {
-            *self = Self::Floats(self.to_vec());
+            *self = Self::Floats(Arc::new(self.to_vec()));
         }
         match self {
-            Self::Floats(values) => values,
+            Self::Floats(values) => &mut Arc::make_mut(values)[..],
             Self::Bytes(_) => &mut [],
         }
     }
@@ -51,7 +53,7 @@ impl Values {
     pub fn pick(&self, width: usize, picked: &[usize]) -> Self {
         match self {
             Self::Bytes(values) => Self::Bytes(Arc::new(pick(values, width, picked))),
-            Self::Floats(values) => Self::Floats(pick(values, width, picked)),
+            Self::Floats(values) => Self::Floats(Arc::new(pick(values, width, picked))),
         }
     }
 }
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn bytes_and_floats_give_the_same_rows() {
         let bytes = Values::Bytes(Arc::new(vec![0, 1, 2, 3, 4, 255]));
-        let floats = Values::Floats(bytes.to_vec());
+        let floats = Values::Floats(Arc::new(bytes.to_vec()));
         assert_eq!((bytes.len(), bytes.is_empty()), (6, false));
         for values in [bytes, floats] {
             assert_eq!(values.pick(2, &[2, 0]).to_vec(), [4.0, 255.0, 0.0, 1.0]);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use peerlearn_protocols::sim::Rows;
+use peerlearn_sim::Rows;
 
 use super::{DataError, MAX_BYTES, read};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use peerlearn_protocols::sim::Rows;
+use peerlearn_sim::Rows;
 
 use super::table::{Builder, Text};
 use super::{DataError, Table, table};

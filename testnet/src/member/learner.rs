@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use peerlearn::data::{DataError, Dataset};
 use peerlearn::learner::{Evaluation, LearnError, Learner, TrainPlan, TrainReport};
 use peerlearn_protocols::params::Layout;
-use peerlearn_protocols::sim::attack::{Attack, Sight};
+use peerlearn_sim::attack::{Attack, Sight};
 
 /// Holds training still while it is closed. Clones share it.
 #[derive(Debug, Clone, Default)]

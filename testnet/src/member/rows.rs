@@ -115,7 +115,10 @@ pub fn read_rows(path: &Path) -> Result<Loaded, RowsError> {
         let words = |bytes: &[u8]| bytes.as_chunks::<4>().0.to_vec();
         let values = match unit {
             Some(_) => Values::Bytes(Arc::new(bytes(numbers)?)),
-            None => Values::Floats(words(&bytes(4 * numbers)?).into_iter().map(f32::from_le_bytes).collect()),
+            None => {
+                let floats = words(&bytes(4 * numbers)?).into_iter().map(f32::from_le_bytes);
+                Values::Floats(Arc::new(floats.collect()))
+            }
         };
         let labels = words(&bytes(4 * rows)?).into_iter().map(u32::from_le_bytes).collect();
         let (input, classes) = (header.input.clone(), header.classes.len());
@@ -140,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows");
         let bytes = rows(Values::Bytes(Arc::new(vec![0, 51, 102, 255])), 255.0, &[2, 0]);
-        let floats = rows(Values::Floats(vec![-1.5, 3.0]), 1.0, &[1]);
+        let floats = rows(Values::Floats(Arc::new(vec![-1.5, 3.0])), 1.0, &[1]);
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
         write_rows(&path, &Loaded::new(bytes.clone(), None, Some(floats.clone()), names, Scaling::Unit(255.0)))
             .unwrap();

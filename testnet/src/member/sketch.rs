@@ -43,7 +43,7 @@ pub fn disagreement<'a>(sketches: impl Iterator<Item = &'a Sketch> + Clone) -> O
         return None;
     }
     let models = sketches.map(|sketch| &sketch.0[..]);
-    Some(peerlearn_protocols::sim::disagreement(models))
+    Some(peerlearn_sim::disagreement(models))
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let models: Vec<Vec<f32>> = (0..8).map(|_| (0..7000).map(|_| rng.random::<f32>()).collect()).collect();
         let sketches: Vec<Sketch> = models.iter().map(|model| Sketch::of(model)).collect();
-        let real = peerlearn_protocols::sim::disagreement(models.iter().map(|model| &model[..]));
+        let real = peerlearn_sim::disagreement(models.iter().map(|model| &model[..]));
         let sketched = disagreement(sketches.iter()).unwrap();
         assert!((sketched / real - 1.0).abs() < 0.1, "{sketched} {real}");
         assert_eq!(Sketch::of(&[1.0, 2.0]), Sketch(vec![1.0, 2.0]));

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use peerlearn_protocols::mixing::Rule;
-use peerlearn_protocols::sim::attack::Attack;
-use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training};
+use peerlearn_sim::attack::Attack;
+use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
+use peerlearn_sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

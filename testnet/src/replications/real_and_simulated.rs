@@ -9,8 +9,8 @@ use peerlearn::demo::{DemoPlan, Ending};
 use peerlearn::event::NodeEvent;
 use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
-use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, measure};
+use peerlearn_sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, measure};
 use serde::Deserialize;
 use tokio::sync::watch;
 

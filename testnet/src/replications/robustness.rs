@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::ParamsError;
-use peerlearn_protocols::sim::attack::Attack;
-use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_protocols::sim::{Head, Initial, Mlp, Model, Rows, Training};
+use peerlearn_sim::attack::Attack;
+use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
+use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, Training};
 use rayon::prelude::*;
 use serde::Deserialize;
 

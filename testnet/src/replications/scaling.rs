@@ -6,9 +6,9 @@ use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
-use peerlearn_protocols::sim::{Averaging, Model, Rows, Training, disagreement};
 use peerlearn_protocols::time::Time;
+use peerlearn_sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
+use peerlearn_sim::{Averaging, Model, Rows, Training, disagreement};
 use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
@@ -132,7 +132,7 @@ fn travel(setup: &Setup, peers: usize, seed: u64) -> Result<Trip, ReplicationErr
     let (rounds, apart) = (mean_rounds(&world), disagreement(world.honest()));
     // Between two looks the distance falls by a factor; where it crossed is read off its logarithm.
     let part = ((last.1 / target).ln() / (last.1 / apart).ln()).clamp(0.0, 1.0);
-    let sum = |pick: fn(&peerlearn_protocols::sim::world::Stats) -> u64| {
+    let sum = |pick: fn(&peerlearn_sim::world::Stats) -> u64| {
         (0..peers).map(|peer| pick(&world.stats(peer))).sum::<u64>() as f64
     };
     let done = (peers as f64 * rounds).max(1.0);

@@ -1,6 +1,6 @@
 //! Dealing rows to peers.
 
-use peerlearn_protocols::sim::Rows;
+use peerlearn_sim::Rows;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use peerlearn::data::Dataset;
 use peerlearn::learner::{LearnError, Learner, ModelFamily, TrainPlan, build, initial_weights};
 use peerlearn_protocols::params::Layout;
-use peerlearn_protocols::sim::{Model, Rows};
+use peerlearn_sim::{Model, Rows};
 use rand_chacha::ChaCha8Rng;
 
 /// A model family of nodes as a pure function.

@@ -10,11 +10,9 @@ use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_protocols::sampling::Sampling;
 use peerlearn_protocols::sampling::view::ViewConfig;
-use peerlearn_protocols::sim::world::{
-    Change, Discovery, Happening, Link, PeerStart, Recipe, Recorded, World, WorldConfig,
-};
-use peerlearn_protocols::sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, disagreement, measure};
 use peerlearn_protocols::time::Time;
+use peerlearn_sim::world::{Change, Discovery, Happening, Link, PeerStart, Recipe, Recorded, World, WorldConfig};
+use peerlearn_sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, disagreement, measure};
 use tokio::sync::watch;
 
 use super::links::LinkBook;
@@ -131,7 +129,7 @@ impl Run<'_> {
         let mut late = Vec::new();
         for (index, (peer, rows)) in self.plan.peers.iter().zip(&dealt.parts).enumerate() {
             let row = PeerRow {
-                peer: peerlearn_protocols::sim::world::peer_id(index as u32).to_string(),
+                peer: peerlearn_sim::world::peer_id(index as u32).to_string(),
                 name: peer.name.clone(),
                 group: peer.group.clone(),
                 attack: peer.attack.map(|attack| attack.to_string()),

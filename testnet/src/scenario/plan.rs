@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peerlearn::NodeConfig;
 use peerlearn::config::{ConfigError, Layers};
-use peerlearn_protocols::sim::attack::Attack;
+use peerlearn_sim::attack::Attack;
 use toml::{Table, Value};
 
 use super::timeline::{Act, Names, Step, steps};

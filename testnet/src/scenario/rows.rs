@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use peerlearn::data::{DataConfig, DataError, Loaded, Partition, Raw, Scaling, Values, prepare};
 use rand::SeedableRng;
@@ -302,7 +303,7 @@ fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
         Raw {
             input: vec![columns.len()],
             classes: classes.clone(),
-            features: Values::Floats(features.into_iter().flatten().copied().collect()),
+            features: Values::Floats(Arc::new(features.into_iter().flatten().copied().collect())),
             labels,
         }
     };

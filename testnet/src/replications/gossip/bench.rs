@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use peerlearn_protocols::mixing::Rule;
-use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_protocols::sim::{Head, Initial, Mlp, Model, Rows, Training, measure};
+use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
+use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, Training, measure};
 use rand::SeedableRng;
 use rand::seq::{IteratorRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use peerlearn_protocols::sim::{Model, Rows};
+use peerlearn_sim::{Model, Rows};
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

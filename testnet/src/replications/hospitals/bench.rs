@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use peerlearn_protocols::sim::{Head, Initial, Mlp, Model, Rows, measure};
+use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, measure};
 
 use super::{Method, Setup, learn};
 use crate::data::heart;

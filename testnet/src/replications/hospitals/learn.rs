@@ -1,8 +1,8 @@
 //! Learning alone, as peers, and with an adaptive outer optimiser.
 
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_protocols::sim::{Model, Rows, SimLearner, Training};
+use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
+use peerlearn_sim::{Model, Rows, SimLearner, Training};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
