@@ -2,7 +2,6 @@
 
 mod config;
 mod csv;
-mod dataset;
 mod digits;
 mod error;
 mod idx;
@@ -12,15 +11,13 @@ mod scaling;
 mod split;
 #[cfg(test)]
 mod tests;
-mod values;
 
 pub use config::DataConfig;
-pub use dataset::Dataset;
 pub use digits::digits;
-pub use error::DataError;
 
+pub use error::DataError;
 pub use load::{Loaded, Raw, Source, load, prepare, read};
 pub use partition::{Partition, PartitionError};
+pub use peerlearn_protocols::dataset::{Dataset, Values};
 pub use scaling::Scaling;
 pub use split::split;
-pub use values::Values;

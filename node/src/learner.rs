@@ -29,7 +29,8 @@ pub use config::{EncodingConfig, LearnerConfig, MixingConfig, OuterConfig, Train
 pub use error::LearnerError;
 pub use initial::initial_weights;
 pub use models::{ModelFamily, ModelFamilyError, build};
-pub use traits::{Evaluation, LearnError, Learner, TrainPlan, TrainReport};
+pub use peerlearn_protocols::recipe::Evaluation;
+pub use traits::{LearnError, Learner, TrainPlan, TrainReport};
 
 /// Makes a fresh learner: at the start, and again when the one before panicked.
 pub type LearnerFactory = std::sync::Arc<dyn Fn() -> Result<Box<dyn Learner>, LearnError> + Send + Sync>;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
+use peerlearn_protocols::dataset::pick;
 
 use super::load::{Deal, Raw};
-use super::values::pick;
 use super::{DataError, Values};
 
 /// Largest file read, unpacked: 16 times MNIST.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use peerlearn_protocols::dataset::pick;
+
 use super::scaling::standardize;
-use super::values::pick;
 use super::{DataConfig, DataError, Dataset, Scaling, Values, csv, digits, idx, split};
 
 /// Rows as they are in the source, not scaled.

@@ -260,26 +260,6 @@ proptest! {
 }
 
 #[test]
-fn rows_kept_as_bytes_are_the_same_rows() {
-    let bytes = Values::Bytes(std::sync::Arc::new(vec![0, 16, 3, 7, 255, 1]));
-    let kept = Dataset::in_units(vec![2], 2, bytes.clone(), 16.0, vec![0, 1, 1]).unwrap();
-    let floats = bytes.to_vec().into_iter().map(|value| value / 16.0).collect();
-    let plain = Dataset::new(vec![2], 2, floats, vec![0, 1, 1]).unwrap();
-    assert_eq!((kept.features(), kept.digest()), (plain.features(), plain.digest()));
-    assert_eq!((kept.row(1), kept.row(2)), (plain.row(1), plain.row(2)));
-    let (some, others) = (kept.select(&[2, 0]), plain.select(&[2, 0]));
-    assert_eq!((some.digest(), some.labels()), (others.digest(), &[1, 0][..]));
-    assert_eq!(some.bytes(), Some((&[255, 1, 0, 16][..], 16.0)));
-    for unit in [0.0, f32::NAN, 1e-38] {
-        let error = Dataset::in_units(vec![2], 2, bytes.clone(), unit, vec![0, 1, 1]).unwrap_err();
-        assert!(matches!(error, DataError::NotFinite { .. }), "{unit}: {error}");
-    }
-    assert!(matches!(kept.with_labels(vec![0, 1, 2]), Err(DataError::Label { row: 2, .. })));
-    assert!(matches!(kept.with_labels(vec![0]), Err(DataError::Shape { .. })));
-    assert_eq!(kept.with_labels(vec![1, 0, 0]).unwrap().features(), plain.features());
-}
-
-#[test]
 fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
     let pixels: Vec<u8> = (0..40).collect();
     let labels: Vec<u8> = (0..10).map(|row| row % 2).collect();

@@ -1,6 +1,7 @@
 //! The border between peerlearn and any model.
 
 use peerlearn_protocols::params::{Layout, ParamsError};
+use peerlearn_protocols::recipe::Evaluation;
 use thiserror::Error;
 
 use crate::data::Dataset;
@@ -97,17 +98,6 @@ pub struct TrainReport {
     pub samples: u64,
     /// Mean training loss over the steps.
     pub loss: f32,
-}
-
-/// Loss and accuracy on a data set.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Evaluation {
-    /// Mean loss a row.
-    pub loss: f32,
-    /// Fraction of rows whose most probable class is their label.
-    pub accuracy: f32,
-    /// Rows measured.
-    pub rows: usize,
 }
 
 /// Why a learner could not do what it was asked. Never a peer's fault.

@@ -22,6 +22,7 @@
 //! Everything that leaves a node is defined in [`wire`]; the one place that names bincode is `wire/codec.rs`.
 
 pub mod codec;
+pub mod dataset;
 pub mod drift;
 pub mod estimate;
 pub mod exchange;
@@ -30,6 +31,7 @@ pub mod invariant;
 pub mod membership;
 pub mod mixing;
 pub mod params;
+pub mod recipe;
 pub mod round;
 pub mod sampling;
 pub mod score;

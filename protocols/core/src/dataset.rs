@@ -1,12 +1,52 @@
-//! Rows of features with labels, in memory, in model units.
+//! Rows of features with labels, in memory, in model units: what a peer trains on and is measured on.
+
+mod values;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use peerlearn_protocols::id::Hash;
+use thiserror::Error;
 
-use super::values::pick;
-use super::{DataError, Values};
+pub use values::{Values, pick};
+
+use crate::id::Hash;
+
+/// Rows that contradict themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub enum DatasetError {
+    /// The numbers of features, labels and classes contradict each other.
+    #[error("{rows} rows of {width} features need {want} values, got {got}")]
+    Shape {
+        /// Number of labels.
+        rows: usize,
+        /// Features a row.
+        width: usize,
+        /// Values needed.
+        want: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// A label is not below the number of classes.
+    #[error("row {row} has label {label}, but there are {classes} classes")]
+    Label {
+        /// Row, from 0.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A feature is NaN or infinite.
+    #[error("row {row}, feature {column} is {value}")]
+    NotFinite {
+        /// Row, from 0.
+        row: usize,
+        /// Feature, from 0.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+}
 
 /// Rows of features with labels. Cloning is cheap. Features that came as bytes are kept as bytes, whatever they are divided
 /// by: pictures take a quarter of the memory so.
@@ -27,7 +67,7 @@ impl Dataset {
     ///
     /// # Errors
     /// The lengths contradict each other, a label is out of range, or a feature is not finite.
-    pub fn new(input: Vec<usize>, classes: usize, features: Vec<f32>, labels: Vec<u32>) -> Result<Self, DataError> {
+    pub fn new(input: Vec<usize>, classes: usize, features: Vec<f32>, labels: Vec<u32>) -> Result<Self, DatasetError> {
         Self::in_units(input, classes, Values::Floats(Arc::new(features)), 1.0, labels)
     }
 
@@ -41,14 +81,14 @@ impl Dataset {
         mut values: Values,
         unit: f32,
         labels: Vec<u32>,
-    ) -> Result<Self, DataError> {
+    ) -> Result<Self, DatasetError> {
         let width: usize = input.iter().product();
         let want = labels.len() * width;
         if values.len() != want || width == 0 {
-            return Err(DataError::Shape { rows: labels.len(), width, want, got: values.len() });
+            return Err(DatasetError::Shape { rows: labels.len(), width, want, got: values.len() });
         }
         check_labels(&labels, classes)?;
-        let not_finite = |at: usize, value: f32| DataError::NotFinite { row: at / width, column: at % width, value };
+        let not_finite = |at: usize, value: f32| DatasetError::NotFinite { row: at / width, column: at % width, value };
         let unit = match &mut values {
             // If the largest is finite, so are all.
             Values::Bytes(_) if !(255.0 / unit).is_finite() => return Err(not_finite(0, 255.0 / unit)),
@@ -70,10 +110,10 @@ impl Dataset {
     ///
     /// # Errors
     /// Not one label a row, or one that is out of range.
-    pub fn with_labels(&self, labels: Vec<u32>) -> Result<Self, DataError> {
+    pub fn with_labels(&self, labels: Vec<u32>) -> Result<Self, DatasetError> {
         if labels.len() != self.len() {
             let (width, got) = (self.width(), self.len() * self.width());
-            return Err(DataError::Shape { rows: labels.len(), width, want: labels.len() * width, got });
+            return Err(DatasetError::Shape { rows: labels.len(), width, want: labels.len() * width, got });
         }
         check_labels(&labels, self.classes)?;
         Ok(Self { labels: Arc::new(labels), ..self.clone() })
@@ -183,9 +223,34 @@ impl Dataset {
     }
 }
 
-fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
+fn check_labels(labels: &[u32], classes: usize) -> Result<(), DatasetError> {
     match labels.iter().position(|&label| label as usize >= classes) {
-        Some(row) => Err(DataError::Label { row, label: labels[row], classes }),
+        Some(row) => Err(DatasetError::Label { row, label: labels[row], classes }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_kept_as_bytes_are_the_same_rows() {
+        let bytes = Values::Bytes(Arc::new(vec![0, 16, 3, 7, 255, 1]));
+        let kept = Dataset::in_units(vec![2], 2, bytes.clone(), 16.0, vec![0, 1, 1]).unwrap();
+        let floats = bytes.to_vec().into_iter().map(|value| value / 16.0).collect();
+        let plain = Dataset::new(vec![2], 2, floats, vec![0, 1, 1]).unwrap();
+        assert_eq!((kept.features(), kept.digest()), (plain.features(), plain.digest()));
+        assert_eq!((kept.row(1), kept.row(2)), (plain.row(1), plain.row(2)));
+        let (some, others) = (kept.select(&[2, 0]), plain.select(&[2, 0]));
+        assert_eq!((some.digest(), some.labels()), (others.digest(), &[1, 0][..]));
+        assert_eq!(some.bytes(), Some((&[255, 1, 0, 16][..], 16.0)));
+        for unit in [0.0, f32::NAN, 1e-38] {
+            let error = Dataset::in_units(vec![2], 2, bytes.clone(), unit, vec![0, 1, 1]).unwrap_err();
+            assert!(matches!(error, DatasetError::NotFinite { .. }), "{unit}: {error}");
+        }
+        assert!(matches!(kept.with_labels(vec![0, 1, 2]), Err(DatasetError::Label { row: 2, .. })));
+        assert!(matches!(kept.with_labels(vec![0]), Err(DatasetError::Shape { .. })));
+        assert_eq!(kept.with_labels(vec![1, 0, 0]).unwrap().features(), plain.features());
     }
 }

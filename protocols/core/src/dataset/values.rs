@@ -58,8 +58,11 @@ impl Values {
     }
 }
 
-/// The rows `picked` of `values`.
-pub(super) fn pick<T: Copy>(values: &[T], width: usize, picked: &[usize]) -> Vec<T> {
+/// The rows `picked` of `values`, each `width` values wide. Shapes: answer `[picked, width]`.
+///
+/// # Panics
+/// A row is beyond the last.
+pub fn pick<T: Copy>(values: &[T], width: usize, picked: &[usize]) -> Vec<T> {
     // Reserved whole: growing by halves would take the memory twice.
     let mut rows = Vec::with_capacity(picked.len() * width);
     picked.iter().for_each(|row| rows.extend_from_slice(&values[row * width..(row + 1) * width]));
