@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the arrows between crates (cargo metadata) and between rooms (use lines).
+# Checks the arrows between crates (what each may depend on) and within them (use lines, where the compiler cannot).
 # Usage: scripts/arrows.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,28 +7,53 @@ case "${1:-}" in
   -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
 esac
 failed=0
+complain() { printf 'forbidden: %s\n' "$*"; failed=1; }
+
+# Crates. What a crate does not depend on it cannot name, so the compiler checks every arrow that is not allowed here.
+crates="peerlearn-protocols peerlearn-sim peerlearn-runtime peerlearn-data peerlearn-learner peerlearn-network peerlearn
+  peerlearn-harness peerlearn-cli"
+declare -A direct
+for crate in $crates; do
+  tree=$(cargo tree --locked --offline -p "$crate" -e normal --all-features --depth 1 --prefix none)
+  direct[$crate]=$(awk 'NR>1 {print $1}' <<<"$tree")
+done
+arrows() { # CRATE [CRATE IT MAY NAME...]
+  local crate=$1 named; shift
+  for named in $(grep '^peerlearn' <<<"${direct[$crate]}"); do
+    case " $* " in *" $named "*) ;; *) complain "$crate depends on $named" ;; esac
+  done
+}
+ground="peerlearn-protocols peerlearn-runtime"
+arrows peerlearn-protocols
+arrows peerlearn-sim peerlearn-protocols
+arrows peerlearn-runtime peerlearn-protocols
+arrows peerlearn-data $ground
+arrows peerlearn-learner $ground
+arrows peerlearn-network $ground
+arrows peerlearn $ground peerlearn-data peerlearn-learner peerlearn-network
+arrows peerlearn-harness peerlearn
+arrows peerlearn-cli peerlearn peerlearn-harness
+
+# What only some crates may depend on: the pure layer no runtime, one crate libp2p, one burn, programs what people look at.
+only() { # PATTERN CRATE...
+  local pattern=$1 crate found; shift
+  for crate in $crates; do
+    case " $* " in *" $crate "*) continue ;; esac
+    found=$(grep -xE "$pattern" <<<"${direct[$crate]}" | paste -sd' ' || true)
+    [ -z "$found" ] || complain "$crate depends on $found"
+  done
+}
+only 'bincode' peerlearn-protocols
+only 'libp2p.*' peerlearn-network
+only 'burn.*' peerlearn-learner
+only 'clap|plotters|indicatif|console|qrcode|tracing-subscriber' peerlearn-cli
+only 'tokio|ractor|futures' peerlearn-{runtime,learner,network,harness,cli} peerlearn
+
 forbid() { # FILES PATTERN SENTENCE
   local found
-  found=$(grep -rnE "$2" $1 --include='*.rs' 2>/dev/null || true)
-  if [ -n "$found" ]; then
-    printf 'forbidden: %s\n%s\n' "$3" "$found"
-    failed=1
-  fi
+  found=$(grep -rnE "$2" $1 --include='*.rs' || true)
+  [ -z "$found" ] || complain "$3"$'\n'"$found"
 }
-
-# Crates: the pure layer depends on no runtime, and nothing depends on what stands above it.
-direct() { cargo tree --locked --offline -p "$1" -e normal --depth 1 --prefix none 2>/dev/null | awk 'NR>1 {print $1}'; }
-for crate in tokio ractor libp2p burn peerlearn; do
-  if direct peerlearn-protocols | grep -qx "$crate"; then
-    echo "forbidden: protocols depends on $crate"
-    failed=1
-  fi
-done
-if direct peerlearn | grep -qx peerlearn-testnet; then
-  echo "forbidden: node depends on testnet"
-  failed=1
-fi
-
 # protocols: machines do not name each other; only wire/codec.rs names bincode.
 p=protocols/core/src
 forbid "$p/round.rs $p/round" 'crate::(exchange|membership)' 'round names another machine'
@@ -37,23 +62,17 @@ forbid "$p/membership.rs $p/membership" 'crate::(round|exchange)' 'membership na
 forbid "$p/mixing.rs $p/mixing $p/codec.rs $p/codec $p/score.rs $p/drift.rs $p/drift" 'crate::(round|exchange|membership)' 'a pure function names a machine'
 forbid "$p/sampling.rs $p/sampling $p/estimate.rs $p/estimate" 'crate::(round|exchange|membership|mixing|codec)' 'sampling or estimate names more than ids'
 found=$(grep -rln 'bincode::' $p | grep -v '^protocols/core/src/wire/codec.rs$' || true)
-[ -z "$found" ] || { echo "forbidden: bincode is named outside wire/codec.rs: $found"; failed=1; }
+[ -z "$found" ] || complain "bincode is named outside wire/codec.rs: $found"
 
-# node: one room names burn, one libp2p (and the key of the identity); rooms meet through handles.
-n=node/src
-found=$(grep -rlE '(^|[^a-z_])burn::' $n | grep -v "^$n/learner/" || true)
-[ -z "$found" ] || { echo "forbidden: burn is named outside learner: $found"; failed=1; }
-found=$(grep -rn 'libp2p::' $n | grep -vE "^$n/network(/|\.rs)|libp2p::identity|libp2p::Multiaddr" || true)
-[ -z "$found" ] || { echo "forbidden: libp2p is named outside network: $found"; failed=1; }
-forbid "$n/network.rs $n/network" 'crate::(membership|exchange|round|learner|registry|data|node|demo|cli)' 'network names another room'
-forbid "$n/learner.rs $n/learner" 'crate::(membership|exchange|round|network|registry|node|demo|cli)' 'learner names another room'
-forbid "$n/membership.rs $n/membership" 'crate::(exchange|round|learner|registry|data|node|demo|cli)' 'membership names more than network'
-forbid "$n/exchange.rs $n/exchange" 'crate::(membership|round|learner|registry|data|node|demo|cli)' 'exchange names more than network'
-forbid "$n/round.rs $n/round" 'crate::(data|node|demo|cli)' 'round names more than handles'
-forbid "$n/data.rs $n/data" 'crate::(network|membership|exchange|round|learner|registry|node|demo|cli|control)' 'data names a room'
-forbid "$n/registry.rs $n/registry" 'crate::(network|membership|exchange|round|data|node|demo|cli|control)' 'registry names more than the learner'"'"'s snapshot'
-forbid "$n/control.rs $n/control" 'crate::(network|membership|exchange|round|learner|registry|data|node|demo|cli)' 'control names what it carries'
-forbid "$n/node.rs $n/node" 'crate::(demo|cli|control)' 'node names what stands above it'
-forbid "$n/demo.rs $n/demo" 'crate::(cli|control)' 'demo names what stands above it'
+# node/data: readers do not name what calls them.
+d=node/data/src
+forbid "$d/raw.rs $d/csv.rs $d/digits.rs $d/idx.rs" '(crate|super)::load' 'a reader names the loader'
+
+# node/core: components meet through handles.
+n=node/core/src
+forbid "$n/peer.rs $n/peer" 'crate::(node|control)' 'peer names what stands above it'
+forbid "$n/registry.rs $n/registry" 'crate::(peer|node|control)' 'registry names another component'
+forbid "$n/control.rs $n/control" 'crate::(peer|registry|node)' 'control names what it carries'
+forbid "$n/node.rs $n/node" 'crate::control' 'node names what stands above it'
 [ "$failed" = 0 ] && echo "arrows hold"
 exit "$failed"

@@ -11,12 +11,16 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all --check
 step scripts/arrows.sh
+step scripts/unified.sh
 # Everything is built with the one optimised profile, so that tests, lints and the demo share one build of the
 # dependencies.
 step cargo clippy --release --locked --workspace --all-targets -- -D warnings
 if [ "$fast" != "--fast" ]; then
   step cargo clippy --release --locked --workspace --all-targets --all-features -- -D warnings
-  step cargo clippy --release --locked --workspace --no-default-features -- -D warnings
+  step cargo clippy --release --locked --workspace --all-targets --no-default-features -- -D warnings
+  for feature in quic mdns zstd faults; do
+    step cargo check --release --locked -p peerlearn --all-targets --no-default-features --features "$feature"
+  done
   RUSTDOCFLAGS="-D warnings" step cargo doc --release --locked --workspace --no-deps
   if cargo deny --version >/dev/null 2>&1; then
     # It reads the crates of all systems, not only of this one. Advisories need a data base from the network besides.

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use peerlearn_protocols::params::ParamsError;
-use peerlearn_sim::{Model, Rows};
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_sim::Model;
 use peerlearn_testnet::cnn::{ClippedGossipCnn, Dropout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,15 +13,12 @@ const BATCH: usize = 32;
 /// Multiply-adds for one image: forward, gradient of the weights, and (but for the first layer) of the input.
 const MULTIPLY_ADDS: usize = 2 * 676 * 9 * 32 + 3 * (576 * 288 * 64 + 9216 * 128 + 128 * 10);
 
-fn main() -> Result<(), ParamsError> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = ClippedGossipCnn::new(Dropout::Fresh)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let rows = Rows {
-        width: 784,
-        classes: 10,
-        features: (0..BATCH * 784).map(|_| rng.random_range(0.0..1.0)).collect(),
-        labels: (0..BATCH).map(|_| rng.random_range(0..10)).collect(),
-    };
+    let features = (0..BATCH * 784).map(|_| rng.random_range(0.0..1.0)).collect();
+    let labels = (0..BATCH).map(|_| rng.random_range(0..10)).collect();
+    let rows = Dataset::new(vec![784], 10, features, labels)?;
     let params = model.initial(1);
     let mut gradient = vec![0.0; params.len()];
     let batch: Vec<usize> = (0..BATCH).collect();

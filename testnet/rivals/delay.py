@@ -81,7 +81,7 @@ class Peer:
 
 
 def run(partition, late, damping, codec, seed):
-    parts, start = split.deal(TRAIN[1], PEERS, partition, seed), initial(np.random.default_rng(seed))
+    parts, start = split.deal("digits", PEERS, partition, seed), initial(np.random.default_rng(seed))
     peers = [Peer(part, start, seed * 1000 + at) for at, part in enumerate(parts)]
     before, draws = [start] * PEERS, np.random.default_rng(seed + 7)
     for round_ in range(ROUNDS):

@@ -128,11 +128,10 @@ def prepare(cell, rival, seed, args):
     directory = args.folder / "runs" / f"{cell.replace('/', '_').replace(':', '-')}-{seed}-{rival}"
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "events").mkdir(parents=True)
-    shared = args.folder / "splits" / f"{data.replace('/', '_')}-{peers}-{partition.replace(':', '-')}-{seed}.json"
+    shared = args.folder / "dealt" / f"{data.replace('/', '_')}-{peers}-{partition.replace(':', '-')}-{seed}.json"
     shared.parent.mkdir(exist_ok=True)
     if not shared.exists():
-        labels = split.read(data)[0][1]
-        parts = split.deal(labels, int(peers), partition, seed)
+        parts = split.deal(data, int(peers), partition, seed, args.program.with_name("peerlearn-testnet"))
         shared.write_text(json.dumps({"data": data, "partition": partition, "seed": seed, "parts": parts}))
     job = {"rival": rival, "data": data, "peers": int(peers), "partition": partition, "graph": graph,
            "rounds": int(rounds), "seed": seed, "model": MODEL, "steps": STEPS, "batch": BATCH, "learning_rate": RATE,

@@ -2,7 +2,7 @@
 
 /// Prints a line to standard output, like `println!`, to whoever still listens.
 macro_rules! say {
-    ($($words:tt)*) => { crate::cli::show(&format!("{}\n", format_args!($($words)*))) };
+    ($($words:tt)*) => { peerlearn_cli::show(&format!("{}\n", format_args!($($words)*))) };
 }
 
 mod compare;
@@ -96,11 +96,4 @@ pub enum Command {
         /// Whose containers and network.
         label: String,
     },
-}
-
-/// Prints to standard output. Whoever reads it may have heard enough, as `head` does; that is no error.
-fn show(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -12,8 +12,9 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::params::{Layout, ParamsError, TensorSpec};
-use peerlearn_sim::{Model, Rows};
+use peerlearn_sim::Model;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -91,9 +92,11 @@ impl ClippedGossipCnn {
 }
 
 /// Copies rows together. Shapes: answer `[batch, width]`.
-fn gather(rows: &Rows, batch: &[usize]) -> Vec<f32> {
-    assert_eq!(rows.width, SIDE * SIDE, "the network reads images of {SIDE} x {SIDE}");
-    batch.iter().flat_map(|&index| rows.row(index)).copied().collect()
+fn gather(rows: &Dataset, batch: &[usize]) -> Vec<f32> {
+    assert_eq!(rows.width(), SIDE * SIDE, "the network reads images of {SIDE} x {SIDE}");
+    let mut gathered = Vec::with_capacity(batch.len() * rows.width());
+    batch.iter().for_each(|&index| rows.copy_row(index, &mut gathered));
+    gathered
 }
 
 impl Model for ClippedGossipCnn {
@@ -104,7 +107,7 @@ impl Model for ClippedGossipCnn {
     fn gradient(
         &self,
         params: &[f32],
-        rows: &Rows,
+        rows: &Dataset,
         batch: &[usize],
         noise: &mut ChaCha8Rng,
         gradient: &mut [f32],
@@ -115,7 +118,7 @@ impl Model for ClippedGossipCnn {
         let noise = if self.dropout == Dropout::Frozen { &mut still } else { noise };
         let mut loss = 0.0;
         for chunk in batch.chunks(CHUNK) {
-            let labels: Vec<u32> = chunk.iter().map(|&index| rows.labels[index]).collect();
+            let labels: Vec<u32> = chunk.iter().map(|&index| rows.labels()[index]).collect();
             let mut pass = Pass::new(gather(rows, chunk));
             if self.dropout != Dropout::Off {
                 pass.draw_dropout(CHANNEL_DROPOUT, HIDDEN_DROPOUT, noise);
@@ -126,7 +129,7 @@ impl Model for ClippedGossipCnn {
         (loss / batch.len() as f64) as f32
     }
 
-    fn scores(&self, params: &[f32], rows: &Rows, batch: &[usize]) -> Vec<f32> {
+    fn scores(&self, params: &[f32], rows: &Dataset, batch: &[usize]) -> Vec<f32> {
         let parts = self.parts(params);
         let mut scores = Vec::with_capacity(batch.len() * CLASSES);
         for chunk in batch.chunks(CHUNK) {

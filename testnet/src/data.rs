@@ -5,11 +5,8 @@ mod idx;
 mod sets;
 mod table;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
 use thiserror::Error;
 
 pub use idx::mnist;
@@ -18,9 +15,6 @@ pub use table::{Table, table};
 
 /// The environment variable that names the folder with the data sets.
 pub const DATA_VARIABLE: &str = "PEERLEARN_DATA";
-
-/// The most bytes that a file may hold after decompression; the training images of MNIST are 47 MB.
-const MAX_BYTES: u64 = 1 << 26;
 
 /// What is wrong with the data on disk.
 #[derive(Debug, Error)]
@@ -39,12 +33,6 @@ pub enum DataError {
         /// What it said.
         source: std::io::Error,
     },
-    /// The file holds more than any file of these data sets.
-    #[error("{} holds more than {MAX_BYTES} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
     /// The file as a whole is not what it should be.
     #[error("{}: {what}", path.display())]
     Format {
@@ -59,10 +47,16 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// Number of the line, from 1.
-        line: usize,
+        line: u64,
         /// What is wrong.
         what: String,
     },
+    /// The rows contradict each other.
+    #[error(transparent)]
+    Rows(#[from] peerlearn_protocols::dataset::DatasetError),
+    /// Whatever else a reader of nodes says.
+    #[error(transparent)]
+    Other(peerlearn::data::DataError),
 }
 
 impl DataError {
@@ -70,8 +64,24 @@ impl DataError {
         Self::Format { path: path.to_owned(), what: what.into() }
     }
 
-    fn line(path: &Path, line: usize, what: impl Into<String>) -> Self {
+    fn line(path: &Path, line: u64, what: impl Into<String>) -> Self {
         Self::Line { path: path.to_owned(), line, what: what.into() }
+    }
+}
+
+/// What the readers of nodes say.
+impl From<peerlearn::data::DataError> for DataError {
+    fn from(error: peerlearn::data::DataError) -> Self {
+        use peerlearn::data::DataError as Read;
+        match error {
+            Read::Read { path, source } => Self::Io { path, source },
+            Read::Row { path, line, reason } => Self::Line { path, line, what: reason },
+            Read::NotANumber { path, line, column, got } => {
+                Self::Line { path, line, what: format!("column {column:?}: {got:?} is no finite number") }
+            }
+            Read::File { path, reason } => Self::Format { path, what: reason },
+            other => Self::Other(other),
+        }
     }
 }
 
@@ -83,22 +93,6 @@ pub fn data_dir() -> Result<PathBuf, DataError> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let path = std::env::var_os(DATA_VARIABLE).map_or_else(beside, PathBuf::from);
     if path.is_dir() { Ok(path) } else { Err(DataError::NoDirectory { path }) }
-}
-
-/// All bytes of a file, decompressed if its name ends in `.gz`.
-///
-/// # Errors
-/// [`DataError::Io`], or [`DataError::TooLarge`] beyond `limit` bytes; no more than that is ever held.
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
-    let failed = |source| DataError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(file).take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    if bytes.len() as u64 > limit { Err(DataError::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use peerlearn::node::NodeError;
+use peerlearn_harness::Load;
 use peerlearn_protocols::id::PeerId;
 use thiserror::Error;
 
@@ -57,15 +58,6 @@ pub enum FleetError {
         /// What it said.
         reason: String,
     },
-}
-
-/// CPU seconds so far and memory now, of all nodes together.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Load {
-    /// CPU seconds since the start, also of nodes that have ended.
-    pub cpu_s: f64,
-    /// Resident memory now, MB.
-    pub rss_mb: Option<f64>,
 }
 
 /// What a driver can do to its nodes. Peers are numbers in the order of the plan.

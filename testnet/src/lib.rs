@@ -14,6 +14,7 @@ pub mod replications;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod simulation;
 pub mod view;
 pub mod watch;
 

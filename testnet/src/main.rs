@@ -12,7 +12,7 @@ use cli::{Arguments, Command};
 fn main() -> ExitCode {
     let called = std::env::args_os().next().and_then(|name| Some(Path::new(&name).file_stem()?.to_owned()));
     if called.is_some_and(|name| name == "peerlearn") {
-        return peerlearn::cli::main();
+        return peerlearn_cli::main();
     }
     let arguments = Arguments::parse();
     let done = match arguments.command {
@@ -20,8 +20,8 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run(&args),
         Command::Sweep(args) => cli::sweep(&args),
         Command::Partition(args) => cli::partition(&args),
-        Command::Report(args) => args.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
-        Command::Compare(args) => args.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Report(args) => args.run().map(|()| ExitCode::SUCCESS),
+        Command::Compare(args) => args.run().map(|()| ExitCode::SUCCESS),
         Command::Watch(args) => cli::watch(&args),
         Command::Replicate(args) => cli::replicate(args),
         Command::Compose(args) => cli::compose(&args),

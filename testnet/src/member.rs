@@ -12,18 +12,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peerlearn::Identity;
 use peerlearn::data::Loaded;
-use peerlearn::event::NodeEvent;
+use peerlearn::event::{NodeEvent, Stamped};
 use peerlearn::learner::build;
 use peerlearn::network::links::{LinkTable, Links};
-use peerlearn::network::{keypair_of_seed, keypair_peer};
 use peerlearn::node::NodeError;
 use peerlearn::registry::Home;
 use peerlearn::{Node, NodeConfig};
+use peerlearn_harness::Running;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_sim::attack::Attack;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -120,15 +120,21 @@ pub enum Told {
     },
 }
 
+impl From<Stamped> for Told {
+    fn from(stamped: Stamped) -> Self {
+        Self::Happened { event: stamped.event }
+    }
+}
+
 /// A running node of a testnet.
 pub struct Member {
-    node: Node,
+    running: Running,
     links: Links,
     table: LinkTable,
     gate: Gate,
     /// Held still, as [`Order::Hold`] says.
     still: bool,
-    tasks: Vec<JoinHandle<()>>,
+    sampling: JoinHandle<()>,
 }
 
 impl Member {
@@ -144,11 +150,12 @@ impl Member {
     ) -> Result<Self, NodeError> {
         let attack = spec.attack.as_deref().and_then(|text| text.parse::<Attack>().ok());
         if attack.is_some_and(Attack::poisons_labels) {
-            data.train = learner::with_wrong_labels(&data.train)?;
+            data.train = data.train.with_flipped_labels();
         }
         let (links, gate) = (Links::new(spec.links.clone()), Gate::default());
         gate.set(spec.waits);
-        let mut builder = Node::builder(spec.config.clone()).identity(keypair_of_seed(&spec.key)).links(links.clone());
+        let mut builder =
+            Node::builder(spec.config.clone()).identity(Identity::of_seed(&spec.key)).links(links.clone());
         if let Some(home) = &spec.home {
             builder = builder.home(Home::open(home)?);
         }
@@ -159,21 +166,20 @@ impl Member {
             let inner = build(&family, &input, classes)?;
             Ok(Box::new(Experimental::new(inner, attack, held.clone())) as Box<_>)
         };
-        let node = builder.learner(&name, Arc::new(factory)).data(data).spawn().await?;
-        let tasks = vec![
-            tokio::spawn(forward(node.clone(), index, told.clone())),
-            tokio::spawn(sample(node.clone(), index, told.clone())),
-        ];
+        let builder = builder.learner(&name, Arc::new(factory)).data(data);
+        let running = Running::start(builder, index, told.clone()).await?;
+        let node = running.node();
+        let sampling = tokio::spawn(sample(node.clone(), index, told.clone()));
         let hello =
             Told::Hello { peer: node.peer(), addresses: node.addresses().await, round: node.status().await.round };
         // Whoever started it may be gone; then it ends soon.
         let _ = told.send((index, hello)).await;
-        Ok(Self { node, links, table: spec.links, gate, still: false, tasks })
+        Ok(Self { running, links, table: spec.links, gate, still: false, sampling })
     }
 
     /// The node.
     pub fn node(&self) -> &Node {
-        &self.node
+        self.running.node()
     }
 
     /// Carries out an order; false when the node has ended.
@@ -184,8 +190,8 @@ impl Member {
                 self.table = table;
                 self.apply_links();
             }
-            Order::Move => self.node.change_address(),
-            Order::Clock { rate, jump_ms } => self.node.clock().distort(rate, Duration::from_millis(jump_ms)),
+            Order::Move => self.running.node().change_address(),
+            Order::Clock { rate, jump_ms } => self.running.node().clock().distort(rate, Duration::from_millis(jump_ms)),
             Order::Hold { still } => {
                 self.still = still;
                 self.gate.set(still);
@@ -193,7 +199,7 @@ impl Member {
             }
             Order::Leave => {
                 self.gate.set(false);
-                self.node.stop().await;
+                self.running.stop().await;
                 return false;
             }
         }
@@ -203,7 +209,7 @@ impl Member {
     /// Ends without saving anything.
     pub async fn abort(self) {
         self.gate.set(false);
-        self.node.abort().await;
+        self.running.abort().await;
     }
 
     fn apply_links(&self) {
@@ -220,29 +226,14 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.gate.set(false);
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.sampling.abort();
     }
 }
 
 /// The peer that a seed gives.
 pub fn peer_of(seed: &PeerId) -> PeerId {
     // The key is ed25519, so there is one.
-    keypair_peer(&keypair_of_seed(seed)).unwrap_or(*seed)
-}
-
-async fn forward(node: Node, index: usize, told: mpsc::Sender<(usize, Told)>) {
-    let mut events = node.subscribe();
-    loop {
-        match events.recv().await {
-            Ok(stamped) => {
-                if told.send((index, Told::Happened { event: stamped.event })).await.is_err() {
-                    return;
-                }
-            }
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events were lost: nobody took them in time"),
-            Err(RecvError::Closed) => return,
-        }
-    }
+    Identity::of_seed(seed).peer()
 }
 
 async fn sample(node: Node, index: usize, told: mpsc::Sender<(usize, Told)>) {
@@ -250,7 +241,7 @@ async fn sample(node: Node, index: usize, told: mpsc::Sender<(usize, Told)>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Ok(snapshot) = node.snapshot().await else { return };
+        let snapshot = node.snapshot();
         if told.send((index, Told::Sampled { sketch: Sketch::of(&snapshot.params) })).await.is_err() {
             return;
         }

@@ -6,7 +6,6 @@
 //! ```
 
 mod links;
-mod module;
 mod real;
 mod simulated;
 

@@ -18,19 +18,19 @@
 //!
 //! A new codec is one file that implements [`Coding`], one variant here and one line in [`Codec::coding`].
 
-mod encoder;
 mod float;
 mod fragment;
 mod int8;
 mod rows;
-mod sparse;
+pub(crate) mod sparse;
 #[cfg(test)]
 mod tests;
 mod text;
 
+use serde::{Deserialize, Serialize};
+
 use crate::params::Layout;
 
-pub use encoder::{Encoder, Rounding};
 pub use text::ParseCodecError;
 
 /// A way to write parameters as bytes.
@@ -50,6 +50,18 @@ pub enum Codec {
     Fragment(u16),
     /// So many thousandths of the parameters, 1 to 500, as int8 with their positions.
     TopK(u16),
+}
+
+/// How the int8 family rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rounding {
+    /// To the nearest step: least error of one model.
+    #[default]
+    Nearest,
+    /// Up or down with the probability that makes the expectation exact: errors of many models cancel in their mean
+    /// (Alistarh et al. 2017, QSGD, section 3.1).
+    Stochastic,
 }
 
 /// What a codec can do. `body` is the encoded model without its header; its length has been checked.

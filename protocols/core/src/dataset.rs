@@ -54,7 +54,8 @@ pub enum DatasetError {
 /// Shapes: features `[rows, width]` row by row with `width = product of input`; labels `[rows]`, each below `classes`.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    input: Vec<usize>,
+    input: Arc<[usize]>,
+    width: usize,
     classes: usize,
     /// Each to be divided by `unit`; floats are divided already, and theirs is 1.
     values: Values,
@@ -103,7 +104,13 @@ impl Dataset {
                 1.0
             }
         };
-        Ok(Self { input, classes, values, unit, labels: Arc::new(labels) })
+        Ok(Self { input: input.into(), width, classes, values, unit, labels: Arc::new(labels) })
+    }
+
+    /// No rows, of one feature and two classes: for peers that train on nothing.
+    pub fn none() -> Self {
+        let (values, labels) = (Values::Floats(Arc::default()), Arc::default());
+        Self { input: Arc::new([1]), width: 1, classes: 2, values, unit: 1.0, labels }
     }
 
     /// The same features with other labels.
@@ -117,6 +124,14 @@ impl Dataset {
         }
         check_labels(&labels, self.classes)?;
         Ok(Self { labels: Arc::new(labels), ..self.clone() })
+    }
+
+    /// The same labels with other features of the same shape, `[rows, width]`.
+    ///
+    /// # Errors
+    /// Not as many values as there were, or one that is not finite.
+    pub fn with_features(&self, features: Vec<f32>) -> Result<Self, DatasetError> {
+        Self::new(self.input.to_vec(), self.classes, features, self.labels.to_vec())
     }
 
     /// Shape of one example, for example `[1, 8, 8]`.
@@ -141,7 +156,7 @@ impl Dataset {
 
     /// Features a row.
     pub fn width(&self) -> usize {
-        self.input.iter().product()
+        self.width
     }
 
     /// All features, as a copy, `[rows, width]`.
@@ -187,8 +202,7 @@ impl Dataset {
     }
 
     fn range(&self, row: usize) -> std::ops::Range<usize> {
-        let width = self.width();
-        row * width..(row + 1) * width
+        row * self.width..(row + 1) * self.width
     }
 
     /// The rows at `indices`, in that order.
@@ -202,6 +216,13 @@ impl Dataset {
         let mut counts = vec![0; self.classes];
         self.labels.iter().for_each(|&label| counts[label as usize] += 1);
         counts
+    }
+
+    /// The same rows with every label y replaced by c - 1 - y, of c classes: what an attacker that flips labels learns.
+    pub fn with_flipped_labels(&self) -> Self {
+        let last = (self.classes as u32).saturating_sub(1);
+        let labels = self.labels.iter().map(|label| last.saturating_sub(*label)).collect();
+        Self { labels: Arc::new(labels), ..self.clone() }
     }
 
     /// A hash over shape, features and labels; the same rows have the same digest on every machine.

@@ -15,7 +15,7 @@ mod verdict;
 
 pub use disagreement::{CLIP, Disagreement, MAX_SQUARED, squared_distance};
 pub use meetings::{MAX_PEERS, Meetings};
-pub use observer::{Estimate, Observer, Sight, Told};
+pub use observer::{Estimate, EstimateReport, Observer, RoundObservation};
 pub use size::{
     AGREE, DEFAULT_VALUES, EPOCH_ROUNDS, MATURE_ROUNDS, MAX_EPOCH, MAX_VALUES, MIN_VALUES, SETTLE_ROUNDS, SizeEstimate,
     SizeEstimator, SizeSketch, VALUE_RANGE,

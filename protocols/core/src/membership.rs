@@ -10,22 +10,22 @@
 //! drawn, or when too few connections are up to stay in the mesh.
 //!
 //! Where that is too much (thousands of peers), [`crate::sampling::Sampling::View`] keeps a bounded view instead, which
-//! shuffles keep fresh; then nothing is announced. See `partial.rs`.
+//! shuffles keep fresh; then nothing is announced. The two ways are two types, in `gossip.rs` and `view.rs`.
 //!
 //! Invariant (*bounded*): the view holds at most [`MembershipConfig::max_peers`] peers (a shuffled one its own size),
 //! whatever arrives. When it is
 //! full, a newcomer replaces the peer that is not connected and was heard longest ago, if that one is overdue;
 //! otherwise it is not taken in. A stranger can thus never push out a live peer.
 
-mod allowance;
 mod config;
+mod contacts;
+mod gossip;
 mod input;
 mod output;
-mod partial;
 mod state;
 #[cfg(test)]
 mod tests;
-mod transition;
+mod view;
 
 pub use config::MembershipConfig;
 pub use input::{Contact, Input};

@@ -45,7 +45,7 @@ use rand::Rng;
 use rand::seq::IteratorRandom;
 
 pub use graph::{EdgeList, Graph, ParseEdgesError, ParseGraphError};
-pub use guarded::draw_guarded;
+pub use guarded::{draw_guarded, draw_guarded_distinct};
 pub use prefix::Prefix;
 pub use topology::Topology;
 

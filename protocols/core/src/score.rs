@@ -101,7 +101,12 @@ impl ScoreBoard {
 
     /// Whether a peer is banned now.
     pub fn is_banned(&self, now: Time, peer: &PeerId) -> bool {
-        self.entries.get(peer).and_then(|entry| entry.banned_until).is_some_and(|until| now < until)
+        self.banned_until(now, peer).is_some()
+    }
+
+    /// Until when a peer is banned, if it is.
+    pub fn banned_until(&self, now: Time, peer: &PeerId) -> Option<Time> {
+        self.entries.get(peer).and_then(|entry| entry.banned_until).filter(|until| now < *until)
     }
 
     /// Faults counted since the start, of all peers.

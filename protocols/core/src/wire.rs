@@ -15,18 +15,22 @@ pub mod announce;
 pub mod blob;
 pub mod bulk;
 pub mod codec;
+#[cfg(feature = "zstd")]
+pub mod compressed;
 pub mod control;
 pub mod descriptor;
+mod encoder;
 pub mod manifest;
-#[cfg(feature = "zstd")]
-pub mod pack;
+pub mod publication;
 
 pub use announce::{Address, Announcement, OfferSummary, Signed, Sketch};
 pub use bulk::{BulkRequest, BulkStart};
 pub use codec::{Wire, WireError};
 pub use control::{Offer, Refusal, Request, Response};
 pub use descriptor::Descriptor;
+pub use encoder::Encoder;
 pub use manifest::{CHUNK_BYTES, Manifest};
+pub use publication::Publication;
 
 /// Version of everything in this module. Any change to bytes or meaning is a new version.
 pub const VERSION: u8 = 1;

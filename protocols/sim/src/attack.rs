@@ -60,7 +60,7 @@ pub struct ParseAttackError {
 /// One that sees less than everything fills in what it has: itself after its last mix as the victim, what it pulled as
 /// the honest neighbours, and the share of one model as every weight.
 #[derive(Debug, Clone, Copy)]
-pub struct Sight<'a> {
+pub struct AttackerView<'a> {
     /// The victim's model, `[parameters]`.
     pub victim: &'a [f32],
     /// Models of its honest neighbours, each with its weight at the victim.
@@ -69,6 +69,81 @@ pub struct Sight<'a> {
     pub own: &'a [f32],
     /// Sum of the weights of all attackers at the victim.
     pub weight: f32,
+}
+
+/// An attacker in the world or among real nodes: no more than a peer that publishes something else than its model.
+///
+/// Unlike those of the lockstep simulator it sees no honest model before it answers, and not who asks. It has its own model
+/// and those that arrived for its last mix, and publishes one model for everybody, because models are named by their hash.
+/// Its victim is itself before that mix; the models that arrived and itself have equal weights.
+#[derive(Debug, Clone)]
+pub struct Attacker {
+    kind: AttackerKind,
+    seed: u64,
+    own: Vec<f32>,
+    arrived: Vec<Vec<f32>>,
+}
+
+/// How an attacker changes what it publishes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum AttackerKind {
+    Attack(Attack),
+    /// The negative of the own model.
+    Negative,
+    /// The own model with normal noise of this deviation.
+    Noise(f32),
+}
+
+impl Attacker {
+    /// An attacker that has seen nothing. `seed` serves the attacks that draw.
+    pub fn new(attack: Attack, seed: u64) -> Self {
+        Self { kind: AttackerKind::Attack(attack), seed, own: Vec::new(), arrived: Vec::new() }
+    }
+
+    /// One that publishes the negative of its model.
+    pub fn negative() -> Self {
+        Self { kind: AttackerKind::Negative, seed: 0, own: Vec::new(), arrived: Vec::new() }
+    }
+
+    /// One that publishes its model with normal noise.
+    pub fn noisy(deviation: f32, seed: u64) -> Self {
+        Self { kind: AttackerKind::Noise(deviation), seed, own: Vec::new(), arrived: Vec::new() }
+    }
+
+    /// What it publishes in place of its own model. Shapes: `params`, answer: `[parameters]`.
+    pub fn offered(&mut self, params: &[f32]) -> Vec<f32> {
+        self.seed = self.seed.wrapping_add(1);
+        match self.kind {
+            AttackerKind::Attack(attack) => {
+                let weight = 1.0 / (self.arrived.len() as f32 + 1.0);
+                let honest: Vec<(f32, &[f32])> = self.arrived.iter().map(|model| (weight, &model[..])).collect();
+                let victim = if self.own.is_empty() { params } else { &self.own };
+                attack.answer(&AttackerView { victim, honest: &honest, own: params, weight }, self.seed)
+            }
+            AttackerKind::Negative => params.iter().map(|value| -value).collect(),
+            AttackerKind::Noise(deviation) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+                params.iter().map(|value| value + deviation * normal(&mut rng)).collect()
+            }
+        }
+    }
+
+    /// Whether it wants to see what arrives.
+    pub fn observes(&self) -> bool {
+        matches!(self.kind, AttackerKind::Attack(_))
+    }
+
+    /// Sees its own model and those that arrived, before they are mixed.
+    pub fn observe(&mut self, own: &[f32], models: &[Vec<f32>]) {
+        self.own = own.to_vec();
+        self.arrived = models.to_vec();
+    }
+
+    /// Has seen nothing any more.
+    pub fn forget(&mut self) {
+        self.own.clear();
+        self.arrived.clear();
+    }
 }
 
 impl Attack {
@@ -82,20 +157,20 @@ impl Attack {
     ///
     /// One number a model, the victim at 1 and one neighbour at 3, both with weight 1/3: `ipm:0.5` gives -0.5 (1 + 3) / 2
     /// = -1, and `isolation` with weight 1/3 gives 1 - (1/3) (3 - 1) / (1/3) = -1, whose mean with 1 and 3 is 1.
-    pub fn answer(self, sight: &Sight<'_>, seed: u64) -> Vec<f32> {
+    pub fn answer(self, view: &AttackerView<'_>, seed: u64) -> Vec<f32> {
         let mut model = match self {
-            Attack::LabelFlip => sight.own.to_vec(),
-            Attack::SignFlip => mean(sight).iter().map(|value| -value).collect(),
+            Attack::LabelFlip => view.own.to_vec(),
+            Attack::SignFlip => mean(view).iter().map(|value| -value).collect(),
             Attack::Gaussian(deviation) => {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                mean(sight).iter().map(|value| value + deviation * normal(&mut rng)).collect()
+                mean(view).iter().map(|value| value + deviation * normal(&mut rng)).collect()
             }
-            Attack::Ipm(factor) => mean(sight).iter().map(|value| -factor * value).collect(),
-            Attack::Alie(deviations) => mean_minus_deviations(sight, deviations),
-            Attack::Dissensus(strength) => dissensus(sight, strength),
-            Attack::Isolation => dissensus(sight, 1.0),
+            Attack::Ipm(factor) => mean(view).iter().map(|value| -factor * value).collect(),
+            Attack::Alie(deviations) => mean_minus_deviations(view, deviations),
+            Attack::Dissensus(strength) => dissensus(view, strength),
+            Attack::Isolation => dissensus(view, 1.0),
             Attack::Replacement(boost) => {
-                mean(sight).iter().zip(sight.own).map(|(mean, own)| mean + boost * (own - mean)).collect()
+                mean(view).iter().zip(view.own).map(|(mean, own)| mean + boost * (own - mean)).collect()
             }
         };
         model.iter_mut().for_each(|value| *value = if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) });
@@ -107,32 +182,32 @@ impl Attack {
 const MOST: f32 = 1e30;
 
 /// Mean of the victim and its honest neighbours.
-fn mean(sight: &Sight<'_>) -> Vec<f32> {
-    let mut sum = sight.victim.to_vec();
-    for (_, model) in sight.honest {
+fn mean(view: &AttackerView<'_>) -> Vec<f32> {
+    let mut sum = view.victim.to_vec();
+    for (_, model) in view.honest {
         sum.iter_mut().zip(*model).for_each(|(sum, value)| *sum += value);
     }
-    let count = sight.honest.len() as f32 + 1.0;
+    let count = view.honest.len() as f32 + 1.0;
     sum.iter_mut().for_each(|sum| *sum /= count);
     sum
 }
 
-fn mean_minus_deviations(sight: &Sight<'_>, deviations: f32) -> Vec<f32> {
-    let mut model = mean(sight);
-    let count = sight.honest.len().max(1) as f32;
+fn mean_minus_deviations(view: &AttackerView<'_>, deviations: f32) -> Vec<f32> {
+    let mut model = mean(view);
+    let count = view.honest.len().max(1) as f32;
     for (at, value) in model.iter_mut().enumerate() {
-        let everyone = sight.honest.iter().map(|(_, honest)| honest[at]).chain([sight.victim[at]]);
+        let everyone = view.honest.iter().map(|(_, honest)| honest[at]).chain([view.victim[at]]);
         let variance = everyone.map(|honest| (honest - *value).powi(2)).sum::<f32>() / count;
         *value -= deviations * variance.sqrt();
     }
     model
 }
 
-fn dissensus(sight: &Sight<'_>, strength: f32) -> Vec<f32> {
-    let mut model = sight.victim.to_vec();
-    let factor = strength / sight.weight.max(f32::MIN_POSITIVE);
-    for (weight, honest) in sight.honest {
-        for ((value, honest), victim) in model.iter_mut().zip(*honest).zip(sight.victim) {
+fn dissensus(view: &AttackerView<'_>, strength: f32) -> Vec<f32> {
+    let mut model = view.victim.to_vec();
+    let factor = strength / view.weight.max(f32::MIN_POSITIVE);
+    for (weight, honest) in view.honest {
+        for ((value, honest), victim) in model.iter_mut().zip(*honest).zip(view.victim) {
             *value -= factor * weight * (honest - victim);
         }
     }
@@ -182,7 +257,7 @@ mod tests {
     fn answer(attack: Attack) -> f32 {
         let (a, b, own) = ([2.0f32], [6.0f32], [100.0f32]);
         let honest = [(0.25, &a[..]), (0.25, &b[..])];
-        attack.answer(&Sight { victim: &[1.0], honest: &honest, own: &own, weight: 0.25 }, 1)[0]
+        attack.answer(&AttackerView { victim: &[1.0], honest: &honest, own: &own, weight: 0.25 }, 1)[0]
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The averaging-only task: every peer starts from its own vector, nobody trains, and all should end with the mean.
 
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::params::{Layout, ParamsError, TensorSpec};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Model, Rows};
+use super::Model;
 
 /// A vector without a loss.
 #[derive(Debug, Clone)]
@@ -27,13 +28,13 @@ impl Model for Averaging {
         &self.layout
     }
 
-    fn gradient(&self, _: &[f32], _: &Rows, _: &[usize], _: &mut ChaCha8Rng, gradient: &mut [f32]) -> f32 {
+    fn gradient(&self, _: &[f32], _: &Dataset, _: &[usize], _: &mut ChaCha8Rng, gradient: &mut [f32]) -> f32 {
         gradient.fill(0.0);
         0.0
     }
 
-    fn scores(&self, _: &[f32], rows: &Rows, batch: &[usize]) -> Vec<f32> {
-        vec![0.0; batch.len() * rows.classes]
+    fn scores(&self, _: &[f32], rows: &Dataset, batch: &[usize]) -> Vec<f32> {
+        vec![0.0; batch.len() * rows.classes()]
     }
 
     /// Standard normal numbers. With a seed a peer, peers start apart.

@@ -14,21 +14,22 @@ pub mod attack;
 mod averaging;
 mod digest;
 mod head;
-mod learner;
 pub mod lockstep;
 mod measure;
 mod mlp;
 mod model;
 mod random;
+pub mod script;
 #[cfg(test)]
 mod threads;
+mod trainer;
 pub mod trial;
 pub mod world;
 
 pub use averaging::Averaging;
 pub use digest::Digest;
 pub use head::Head;
-pub use learner::{Decay, Order, SimLearner, Training};
 pub use measure::{Measured, disagreement, mean_model, measure};
 pub use mlp::{Initial, Mlp};
-pub use model::{Model, Rows};
+pub use model::Model;
+pub use trainer::FlatTrainer;

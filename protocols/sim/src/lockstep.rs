@@ -9,38 +9,33 @@ mod mixing;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::params::ParamsError;
+use peerlearn_protocols::recipe::{ModelState, Recipe, Snapshot};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 pub use links::Links;
 
-use peerlearn_protocols::codec::{Codec, Encoder, Rounding};
-use peerlearn_protocols::mixing::Rule;
-use peerlearn_protocols::params::ParamsError;
-
 use super::attack::Attack;
-use super::{Digest, Model, Rows, SimLearner, Training, disagreement, mean_model, measure};
+use super::{Digest, FlatTrainer, Model, disagreement, mean_model, measure};
 
 /// How peers train, talk and mix.
 #[derive(Debug, Clone)]
 pub struct Lockstep {
-    /// How they train.
-    pub training: Training,
-    /// How they mix.
-    pub rule: Rule,
+    /// How they learn.
+    pub recipe: Recipe,
     /// Who hears whom.
     pub links: Links,
-    /// How models travel.
-    pub codec: Codec,
-    /// How the codec rounds.
-    pub rounding: Rounding,
     /// Chance that a model does not arrive.
     pub loss: f64,
     /// Chance that a peer is there in a round; one that is not neither trains nor talks.
     pub online: f64,
-    /// Rows that loss-based rules look at.
-    pub judged_rows: usize,
     /// Seeds everything.
     pub seed: u64,
 }
@@ -49,14 +44,10 @@ impl Default for Lockstep {
     /// Plain SGD over a complete graph, uncompressed, nothing lost.
     fn default() -> Self {
         Self {
-            training: Training::default(),
-            rule: Rule::Uniform,
+            recipe: Recipe { rule: Rule::Uniform, codec: Codec::F32, ..Recipe::default() },
             links: Links::complete(),
-            codec: Codec::F32,
-            rounding: Rounding::Nearest,
             loss: 0.0,
             online: 1.0,
-            judged_rows: 32,
             seed: 0,
         }
     }
@@ -66,11 +57,12 @@ impl Default for Lockstep {
 #[derive(Debug)]
 pub struct Worker {
     /// What it has learnt.
-    pub learner: SimLearner,
+    pub state: ModelState,
+    /// What it learns from.
+    pub trainer: FlatTrainer,
     /// Set for an attacker.
     pub attack: Option<Attack>,
-    pub(super) encoder: Encoder,
-    pub(super) published: Vec<u8>,
+    pub(super) published: Arc<Vec<u8>>,
     pub(super) online: bool,
     pub(super) mass: u64,
 }
@@ -90,11 +82,20 @@ pub struct Network<'a> {
 #[derive(Debug, Clone)]
 pub struct Start {
     /// Rows it trains on.
-    pub rows: Rows,
+    pub rows: Dataset,
+    /// Own rows kept apart; models of others are tried on them first, under rules that try models.
+    pub validation: Option<Dataset>,
     /// Parameters, `[parameters]`.
     pub params: Vec<f32>,
     /// Set for an attacker.
     pub attack: Option<Attack>,
+}
+
+impl Start {
+    /// An honest peer. Shapes: `params: [parameters]`.
+    pub fn new(rows: Dataset, params: Vec<f32>) -> Self {
+        Self { rows, validation: None, params, attack: None }
+    }
 }
 
 /// How honest peers do.
@@ -126,19 +127,17 @@ impl<'a> Network<'a> {
     /// # Errors
     /// Parameters that do not fit the model.
     pub fn new(model: &'a dyn Model, config: Lockstep, starts: Vec<Start>) -> Result<Self, ParamsError> {
+        let (layout, recipe) = (Arc::new(model.layout().clone()), Arc::new(config.recipe.clone()));
         let worker = |(index, start): (usize, Start)| {
-            model.layout().check(&start.params)?;
             let seed = config.seed.wrapping_mul(0x9e37_79b9).wrapping_add(index as u64);
-            let mut rows = start.rows;
-            if start.attack.is_some_and(Attack::poisons_labels) {
-                let last = rows.classes as u32 - 1;
-                rows.labels = rows.labels.iter().map(|label| last - label).collect();
-            }
+            let poisons = start.attack.is_some_and(Attack::poisons_labels);
+            let rows = if poisons { start.rows.with_flipped_labels() } else { start.rows };
+            let (layout, recipe) = (Arc::clone(&layout), Arc::clone(&recipe));
             Ok(Worker {
-                encoder: Encoder::new(config.codec, config.rounding, seed ^ 0xe, &start.params),
-                learner: SimLearner::new(start.params, rows, &config.training, seed),
+                state: ModelState::new(layout, recipe, rows.len(), Snapshot::fresh(start.params), seed)?,
+                trainer: FlatTrainer::new(rows, start.validation.as_ref(), &config.recipe.training, seed),
                 attack: start.attack,
-                published: Vec::new(),
+                published: Arc::default(),
                 online: true,
                 mass: peerlearn_protocols::mixing::push_sum::UNIT,
             })
@@ -153,16 +152,20 @@ impl<'a> Network<'a> {
     /// A model stopped being finite: the step size is too large.
     pub fn round(&mut self) -> Result<(), ParamsError> {
         self.decide_who_is_there();
-        let (model, training) = (self.model, &self.config.training);
+        let (model, round) = (self.model, self.round + 1);
         self.workers.par_iter_mut().filter(|worker| worker.online).try_for_each(|worker| {
-            worker.learner.train(model, training);
-            worker.published = worker.encoder.encode(model.layout(), &worker.learner.params)?;
+            let Worker { state, trainer, published, .. } = worker;
+            let mut trainer = trainer.of(model);
+            state.train(&mut trainer, round).map_err(|_| ParamsError::NotFinite { index: 0, value: f32::NAN })?;
+            let model = state.publish(&mut trainer, round)?.publications.pop();
+            // The last is in the codec of the recipe.
+            *published = model.map(|publication| publication.blob).unwrap_or_default();
             Ok(())
         })?;
         mixing::mix_all(self);
         self.round += 1;
         for worker in &self.workers {
-            self.digest.push_params(&worker.learner.params);
+            self.digest.push_params(worker.state.params());
         }
         Ok(())
     }
@@ -193,11 +196,11 @@ impl<'a> Network<'a> {
 
     /// Models of the honest peers.
     pub fn honest(&self) -> impl Iterator<Item = &[f32]> + Clone {
-        self.workers.iter().filter(|worker| worker.attack.is_none()).map(|worker| &worker.learner.params[..])
+        self.workers.iter().filter(|worker| worker.attack.is_none()).map(|worker| worker.state.params())
     }
 
     /// Measures every honest peer and the mean of their models.
-    pub fn score(&self, rows: &Rows) -> Score {
+    pub fn score(&self, rows: &Dataset) -> Score {
         let honest: Vec<&[f32]> = self.honest().collect();
         Score {
             peers: honest.par_iter().map(|params| measure(self.model, params, rows).accuracy).collect(),
@@ -207,8 +210,8 @@ impl<'a> Network<'a> {
     }
 
     /// Accuracy of the mean of the models of some peers.
-    pub fn mean_of(&self, peers: &[usize], rows: &Rows) -> f64 {
-        let models = peers.iter().map(|&peer| &self.workers[peer].learner.params[..]);
+    pub fn mean_of(&self, peers: &[usize], rows: &Dataset) -> f64 {
+        let models = peers.iter().map(|&peer| self.workers[peer].state.params());
         measure(self.model, &mean_model(models), rows).accuracy
     }
 

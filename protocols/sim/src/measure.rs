@@ -1,6 +1,8 @@
 //! Measuring models: accuracy, and how far apart a set of models is.
 
-use super::{Model, Rows};
+use peerlearn_protocols::dataset::Dataset;
+
+use super::Model;
 
 /// Rows scored at a time.
 const BATCH: usize = 256;
@@ -16,7 +18,7 @@ pub struct Measured {
 }
 
 /// Measures a model. Shapes: `params: [layout.len()]`. Without rows both numbers are zero.
-pub fn measure(model: &dyn Model, params: &[f32], rows: &Rows) -> Measured {
+pub fn measure(model: &dyn Model, params: &[f32], rows: &Dataset) -> Measured {
     if rows.is_empty() {
         return Measured { accuracy: 0.0, auc: 0.0 };
     }
@@ -24,10 +26,10 @@ pub fn measure(model: &dyn Model, params: &[f32], rows: &Rows) -> Measured {
     let (mut hits, mut ranked) = (0usize, Vec::with_capacity(rows.len()));
     for batch in indices.chunks(BATCH) {
         let scores = model.scores(params, rows, batch);
-        for (scores, &index) in scores.chunks_exact(rows.classes).zip(batch) {
+        for (scores, &index) in scores.chunks_exact(rows.classes()).zip(batch) {
             let best = (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
-            hits += usize::from(best as u32 == rows.labels[index]);
-            ranked.push((scores.get(1).copied().unwrap_or(0.0) - scores[0], rows.labels[index] == 1));
+            hits += usize::from(best as u32 == rows.labels()[index]);
+            ranked.push((scores.get(1).copied().unwrap_or(0.0) - scores[0], rows.labels()[index] == 1));
         }
     }
     Measured { accuracy: hits as f64 / rows.len() as f64, auc: auc(&mut ranked) }

@@ -1,11 +1,12 @@
 //! Linear models and small perceptrons in plain Rust.
 
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::params::{Layout, ParamsError, TensorSpec};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Model;
 use super::head::Head;
-use super::{Model, Rows};
 
 /// A perceptron with ReLU between its layers; without hidden layers a linear classifier.
 ///
@@ -116,27 +117,34 @@ impl Model for Mlp {
         &self.layout
     }
 
-    fn gradient(&self, params: &[f32], rows: &Rows, batch: &[usize], _: &mut ChaCha8Rng, gradient: &mut [f32]) -> f32 {
+    fn gradient(
+        &self,
+        params: &[f32],
+        rows: &Dataset,
+        batch: &[usize],
+        _: &mut ChaCha8Rng,
+        gradient: &mut [f32],
+    ) -> f32 {
         let (mut values, mut errors) = (vec![0.0; self.values()], vec![0.0; self.values()]);
         let last = self.values() - self.sizes[self.layers()];
         gradient.fill(0.0);
         let share = 1.0 / batch.len() as f32;
         let mut loss = 0.0;
         for &index in batch {
-            self.forward(params, rows.row(index), &mut values);
-            loss += self.head.loss(&values[last..], rows.labels[index], &mut errors[last..]);
+            self.forward(params, &rows.row(index), &mut values);
+            loss += self.head.loss(&values[last..], rows.labels()[index], &mut errors[last..]);
             errors[last..].iter_mut().for_each(|error| *error *= share);
-            self.backward(params, rows.row(index), &values, &mut errors, gradient);
+            self.backward(params, &rows.row(index), &values, &mut errors, gradient);
         }
         loss * share
     }
 
-    fn scores(&self, params: &[f32], rows: &Rows, batch: &[usize]) -> Vec<f32> {
+    fn scores(&self, params: &[f32], rows: &Dataset, batch: &[usize]) -> Vec<f32> {
         let mut values = vec![0.0; self.values()];
         let last = self.values() - self.sizes[self.layers()];
-        let mut scores = Vec::with_capacity(batch.len() * rows.classes);
+        let mut scores = Vec::with_capacity(batch.len() * rows.classes());
         for &index in batch {
-            self.forward(params, rows.row(index), &mut values);
+            self.forward(params, &rows.row(index), &mut values);
             self.head.scores(&values[last..], &mut scores);
         }
         scores
@@ -182,25 +190,17 @@ fn axpy(factor: f32, x: &[f32], y: &mut [f32]) {
 mod tests {
     use super::*;
 
-    fn rows() -> Rows {
-        Rows {
-            width: 5,
-            classes: 3,
-            features: (0..40).map(|n| ((n * n) as f32 * 0.37).sin()).collect(),
-            labels: (0..8).map(|n| n % 3).collect(),
-        }
+    fn rows(classes: u32) -> Dataset {
+        let features = (0..40).map(|n| ((n * n) as f32 * 0.37).sin()).collect();
+        Dataset::new(vec![5], classes as usize, features, (0..8).map(|n| n % classes).collect()).unwrap()
     }
 
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
         for head in [Head::Softmax, Head::SigmoidSoftmax, Head::Logistic] {
-            let mut rows = rows();
-            if head == Head::Logistic {
-                rows.classes = 2;
-                rows.labels = rows.labels.iter().map(|label| label % 2).collect();
-            }
+            let rows = rows(if head == Head::Logistic { 2 } else { 3 });
             for hidden in [&[][..], &[7], &[6, 4]] {
-                let model = Mlp::new(5, hidden, rows.classes, head, Initial::Torch).unwrap();
+                let model = Mlp::new(5, hidden, rows.classes(), head, Initial::Torch).unwrap();
                 let mut params = model.initial(1);
                 let batch = [0, 3, 5, 6, 7];
                 let mut rng = ChaCha8Rng::seed_from_u64(0);
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn scores_follow_the_classes_after_training() {
         let model = Mlp::new(5, &[16], 3, Head::Softmax, Initial::He).unwrap();
-        let (rows, mut params) = (rows(), model.initial(3));
+        let (rows, mut params) = (rows(3), model.initial(3));
         let mut gradient = params.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let batch: Vec<usize> = (0..8).collect();

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::invariant;
 use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::{Recipe, Training};
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sampling::Graph;
-use peerlearn_protocols::sampling::view::ViewConfig;
+use peerlearn_protocols::sampling::{Graph, Sampling};
 use peerlearn_protocols::time::Time;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::world::{Churn, Discovery, Lie, Link, PeerStart, Split, Stats, World, WorldConfig};
-use super::{Averaging, Model, Rows, Training, disagreement};
+use super::{Averaging, Model, disagreement};
 
 /// Virtual time of one trial.
 pub const LASTS: Duration = Duration::from_secs(120);
@@ -73,13 +74,12 @@ pub fn run(seed: u64) -> Option<Trial> {
     let churned = rng.random_bool(0.6);
     let starts: Vec<PeerStart> = (0..peers)
         .map(|peer| {
-            let rows = Rows { width: 1, classes: 2, features: [].into(), labels: [].into() };
             let churn = match churned {
                 true => Churn::random(Duration::from_secs(20), Duration::from_secs(8), end, rng.random()),
                 false => Churn::default(),
             };
             let lie = rng.random_bool(0.15).then(|| lie(&mut rng));
-            PeerStart { churn, lie, ..PeerStart::new(rows, model.initial(seed ^ (peer as u64) << 32)) }
+            PeerStart { churn, lie, ..PeerStart::new(Dataset::none(), model.initial(seed ^ (peer as u64) << 32)) }
         })
         .collect();
     let lies = starts.iter().map(|start| start.lie).collect();
@@ -89,8 +89,8 @@ pub fn run(seed: u64) -> Option<Trial> {
         config.link.loss,
         config.link.delay,
         config.round.fan_out,
-        config.codec,
-        config.rule,
+        config.recipe.codec,
+        config.recipe.rule,
         config.splits.len(),
         config.round.deadline,
     );
@@ -117,20 +117,33 @@ fn bound(config: &WorldConfig) -> Duration {
 
 fn kind(discovery: &Discovery) -> &'static str {
     match discovery {
-        Discovery::Gossip(_) => "gossip",
-        Discovery::Shuffle(..) => "shuffled views",
+        Discovery::Membership(config) if matches!(config.sampling, Sampling::View { .. }) => "shuffled views",
+        Discovery::Membership(_) => "gossip",
         Discovery::Fixed(_) => "fixed graph",
     }
 }
 
 fn config(peers: usize, seed: u64, rng: &mut ChaCha8Rng) -> WorldConfig {
     let millis = Duration::from_millis;
-    let rules =
-        [Rule::AgeLimited, Rule::Uniform, Rule::Median, Rule::Clip { radius: None }, Rule::TrimmedMean { b: 1 }];
+    let rules = [
+        Rule::AgeLimited,
+        Rule::PushSum,
+        Rule::Pair,
+        Rule::Uniform,
+        Rule::Median,
+        Rule::Clip { radius: None },
+        Rule::TrimmedMean { b: 1 },
+    ];
     let codecs = Codec::ALL;
     let delay = millis(rng.random_range(1..40));
-    WorldConfig {
+    let recipe = Recipe {
         training: Training { steps: 0, ..Training::default() },
+        rule: *rules.choose(rng).unwrap_or(&Rule::Uniform),
+        codec: *codecs.choose(rng).unwrap_or(&Codec::F32),
+        ..Recipe::default()
+    };
+    WorldConfig {
+        recipe,
         train_time: (millis(50), millis(rng.random_range(50..2000))),
         round: RoundConfig {
             fan_out: rng.random_range(1..7),
@@ -139,8 +152,6 @@ fn config(peers: usize, seed: u64, rng: &mut ChaCha8Rng) -> WorldConfig {
             join_wait: millis(rng.random_range(100..3000)),
             ..RoundConfig::default()
         },
-        rule: *rules.choose(rng).unwrap_or(&Rule::Uniform),
-        codec: *codecs.choose(rng).unwrap_or(&Codec::F32),
         discovery: discovery(peers, rng),
         link: Link {
             delay: (delay, delay + millis(rng.random_range(0..300))),
@@ -157,8 +168,12 @@ fn config(peers: usize, seed: u64, rng: &mut ChaCha8Rng) -> WorldConfig {
 fn discovery(peers: usize, rng: &mut ChaCha8Rng) -> Discovery {
     let graphs = [Graph::Line, Graph::Ring, Graph::Star, Graph::Torus, Graph::RandomRegular { degree: 3, seed: 1 }];
     match rng.random_range(0..3) {
-        0 => Discovery::Gossip(MembershipConfig::default()),
-        1 => Discovery::Shuffle(ViewConfig::default(), Duration::from_secs(2)),
+        0 => Discovery::Membership(MembershipConfig::default()),
+        1 => Discovery::Membership(MembershipConfig {
+            sampling: Sampling::View { size: 32 },
+            shuffle_every: Duration::from_secs(2),
+            ..MembershipConfig::default()
+        }),
         _ => {
             let graph = graphs.choose(rng).cloned().unwrap_or(Graph::Ring);
             let row = |row: Vec<usize>| row.into_iter().map(|peer| peer as u32).collect();

@@ -1,14 +1,14 @@
-//! Peers on their own clocks: the real machines of rounds, exchange and membership over a simulated network.
+//! Peers on their own clocks: the machine of nodes over a simulated network.
 //!
-//! What is real: [`peerlearn_protocols::round::Round`], [`peerlearn_protocols::exchange::Pull`] and [`peerlearn_protocols::exchange::Shelf`],
-//! [`peerlearn_protocols::membership::Membership`] or [`peerlearn_protocols::sampling::view::View`], [`peerlearn_protocols::score::ScoreBoard`], codecs, mixing,
-//! training. What is simulated: time, the learner's speed, and the network. A message takes a delay drawn by its sender,
-//! may be lost, and does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not
-//! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
-//! either: see `connections.rs`.
+//! What is real: [`peerlearn_protocols::peer::Peer`] with all that it composes, the conversation of
+//! [`peerlearn_protocols::exchange::Pull`], [`peerlearn_protocols::recipe::ModelState`], codecs, mixing, training. What is
+//! simulated: time, the learner's speed, the disk and the network. A message takes a delay drawn by its sender, may be lost, and
+//! does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not simulated: an
+//! announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not either: see
+//! `connections.rs`.
 //!
-//! Peers may train at their own speed, over links of their own, and mix and exchange by a [`Recipe`] of their own. A killed
-//! peer goes back to what is on its disk, see `disk.rs`.
+//! Peers may train at their own speed, over links of their own, and learn by a recipe of their own. A killed peer goes back to
+//! what is on its disk, see `disk.rs`.
 //!
 //! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
 //! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
@@ -17,54 +17,48 @@
 //! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows, ordered
 //! by time, sender and number. The result is the same on one thread and on sixteen.
 
-mod alarms;
-mod attacker;
 mod change;
 mod config;
 mod connections;
-mod discovery;
 mod disk;
 mod environment;
-mod event;
+mod learning;
 mod lie;
-mod meeting;
-mod mixing;
+mod message;
+mod network;
 mod peer;
 mod pulling;
-mod recipe;
 mod record;
-mod serving;
 mod shard;
 mod start;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::sync::Arc;
 
+use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::params::ParamsError;
+use peerlearn_protocols::time::Time;
 use rayon::prelude::*;
 
 pub use change::Change;
 pub use config::{Churn, Discovery, Link, Split, WorldConfig};
 pub use lie::Lie;
 pub use peer::Stats;
-pub use recipe::Recipe;
-pub use record::{Happening, Recorded};
+pub use record::{Recorded, SimEvent};
 pub use start::PeerStart;
-
-use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::params::ParamsError;
-use peerlearn_protocols::time::Time;
 
 use super::{Digest, Model};
 use connections::Watch;
 use environment::Environment;
-use peer::Peer;
+use peer::SimPeer;
 use shard::Shard;
 
 /// A network of simulated peers.
 pub struct World<'a> {
     env: Environment<'a>,
-    peers: Vec<Peer>,
+    peers: Vec<SimPeer>,
     /// One for so many peers each.
     shards: Vec<Shard>,
     watch: Watch,
@@ -83,6 +77,7 @@ impl<'a> World<'a> {
         let mut env = Environment::new(model, config, starts.len() as u32);
         for (peer, start) in starts.iter().enumerate() {
             env.set_link(peer, start.link.clone());
+            env.disturbed |= !start.churn.changes.is_empty();
         }
         let mut initial: Arc<[f32]> = [].into();
         let build = |(index, start): (usize, PeerStart)| {
@@ -90,9 +85,9 @@ impl<'a> World<'a> {
             if *initial != *start.params {
                 initial = start.params[..].into();
             }
-            Peer::new(&env, index as u32, start, Arc::clone(&initial))
+            SimPeer::new(&env, index as u32, start, Arc::clone(&initial))
         };
-        let peers: Vec<Peer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
+        let peers: Vec<SimPeer> = starts.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
         let shards = peers.chunks(shard::PEERS).map(Shard::new).collect();
         let watch = Watch::new(&env.config);
         Ok(Self { env, peers, shards, watch, changes: Digest::default(), now: Time::ZERO, windows: 0 })
@@ -133,8 +128,8 @@ impl<'a> World<'a> {
     fn hand_over(&mut self) {
         for from in 0..self.shards.len() {
             let mut outbox = std::mem::take(&mut self.shards[from].outbox);
-            for letter in outbox.drain(..) {
-                self.shards[letter.to as usize / shard::PEERS].deliver(letter);
+            for message in outbox.drain(..) {
+                self.shards[message.to as usize / shard::PEERS].deliver(message);
             }
             self.shards[from].outbox = outbox;
         }
@@ -157,23 +152,23 @@ impl<'a> World<'a> {
 
     /// Parameters of a peer, `[parameters]`.
     pub fn params(&self, peer: usize) -> &[f32] {
-        &self.peers[peer].learner.params
+        self.peers[peer].state.params()
     }
 
     /// Parameters that a peer answers with, `[parameters]`: the moving average of its models where it keeps one.
     pub fn answer(&self, peer: usize) -> &[f32] {
-        self.peers[peer].learner.answer()
+        self.peers[peer].state.answer()
     }
 
     /// Parameters of every peer that neither lies nor attacks.
     pub fn honest(&self) -> impl Iterator<Item = &[f32]> + Clone {
-        let honest = |peer: &&Peer| peer.lie.is_none() && peer.attack.is_none();
-        self.peers.iter().filter(honest).map(|peer| &peer.learner.params[..])
+        let honest = |peer: &&SimPeer| peer.lie.is_none() && !peer.trainer.attacks();
+        self.peers.iter().filter(honest).map(|peer| peer.state.params())
     }
 
     /// Sample-steps in the ancestry of a peer's parameters.
     pub fn age(&self, peer: usize) -> u64 {
-        self.peers[peer].learner.age
+        self.peers[peer].state.age()
     }
 
     /// What a peer has done so far.
@@ -183,7 +178,7 @@ impl<'a> World<'a> {
 
     /// Ids a peer knows.
     pub fn known(&self, peer: usize) -> Vec<PeerId> {
-        self.peers[peer].discovery.known()
+        self.peers[peer].machine.known_ids()
     }
 
     /// Windows run so far.

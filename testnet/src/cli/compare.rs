@@ -7,6 +7,8 @@ use clap::Args;
 use peerlearn_testnet::compare::compare;
 use peerlearn_testnet::record::RecordError;
 
+use super::error::CliError;
+
 /// Arguments of `compare`.
 #[derive(Args)]
 pub struct CompareArgs {
@@ -22,10 +24,10 @@ impl CompareArgs {
     /// Prints the table and writes the page.
     ///
     /// # Errors
-    /// Any [`RecordError`].
-    pub fn run(&self) -> Result<(), RecordError> {
+    /// Any [`CliError`].
+    pub fn run(&self) -> Result<(), CliError> {
         let comparison = compare(&self.directories)?;
-        super::show(&comparison.text());
+        peerlearn_cli::show(&comparison.text())?;
         let failed = |source| RecordError::Write { path: self.out.clone(), source };
         std::fs::write(&self.out, comparison.page()).map_err(failed)?;
         eprintln!("curves: {}", self.out.display());

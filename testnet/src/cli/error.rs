@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use peerlearn_cli::ShowError;
 use peerlearn_testnet::compose::ComposeError;
 use peerlearn_testnet::experiment::SweepError;
 use peerlearn_testnet::homes::HomesError;
@@ -33,6 +34,8 @@ pub enum CliError {
     Compose(#[from] ComposeError),
     #[error(transparent)]
     Netem(#[from] NetemError),
+    #[error(transparent)]
+    Show(#[from] ShowError),
     #[error("no node of this host lives in {home}", home = home.display())]
     NoNode { home: PathBuf },
     #[error("no page at {address}: {source}")]

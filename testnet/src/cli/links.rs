@@ -7,7 +7,7 @@ use peerlearn_testnet::netem::{self, NetemError};
 use peerlearn_testnet::scenario::LinkSetup;
 
 use super::error::CliError;
-use super::run::interrupted;
+use peerlearn_cli::interrupted;
 
 /// Arguments of `links`.
 #[derive(Args)]

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use clap::Args;
 use peerlearn::Node;
-use peerlearn::cli::EventFile;
 use peerlearn::control::{Answerer, Ask, ControlServer};
 use peerlearn::event::Stamped;
 use peerlearn::network::links::LinkTable;
+use peerlearn::runtime::EventFile;
 use peerlearn_testnet::member::{Member, MemberSpec, Order, Told, read_rows};
 use peerlearn_testnet::netem;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::run::interrupted;
+use peerlearn_cli::interrupted;
 
 /// Lines that may wait.
 const WAITING: usize = 256;

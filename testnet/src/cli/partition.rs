@@ -32,12 +32,12 @@ pub fn partition(args: &PartitionArgs) -> Result<ExitCode, CliError> {
     let plan = Plan::new(&document, seed)?;
     let dealt = deal_rows(&document, &scenario.data, plan.peers.len(), seed)?;
     let most = dealt.parts.iter().map(|part| part.train.len()).max().unwrap_or(1);
-    say!("{}, seed {seed}: rows to train on, by class", scenario.data.partition);
+    say!("{}, seed {seed}: rows to train on, by class", scenario.data.partition)?;
     for (peer, part) in plan.peers.iter().zip(&dealt.parts) {
         let counts = part.train.class_counts();
         let bar = "#".repeat((part.train.len() * 30).div_ceil(most));
         let classes: Vec<String> = counts.iter().map(|count| format!("{count:>4}")).collect();
-        say!("{:<16} {:>6} {bar:<30} {}", peer.name, part.train.len(), classes.join(" "));
+        say!("{:<16} {:>6} {bar:<30} {}", peer.name, part.train.len(), classes.join(" "))?;
     }
     if let Some(path) = &args.save {
         let text = serde_json::to_string(&dealt.deal).map_err(std::io::Error::from);

@@ -79,5 +79,5 @@ fn ask_page(address: SocketAddr) -> std::io::Result<String> {
 
 /// Does what the program `peerlearn` does with these words.
 pub fn node(words: Vec<OsString>) -> ExitCode {
-    peerlearn::cli::main_with(std::iter::once("peerlearn".into()).chain(words))
+    peerlearn_cli::main_with(std::iter::once("peerlearn".into()).chain(words))
 }

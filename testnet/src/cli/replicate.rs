@@ -32,19 +32,22 @@ pub struct ReplicateArgs {
 pub fn replicate(args: ReplicateArgs) -> Result<ExitCode, CliError> {
     match &args.name {
         None => {
-            replications::all().iter().for_each(|replication| say!("{:<18} {}", replication.name, replication.about));
+            for replication in replications::all() {
+                say!("{:<18} {}", replication.name, replication.about)?;
+            }
         }
         Some(name) => run(name, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(name: &str, args: &ReplicateArgs) -> Result<(), ReplicationError> {
+fn run(name: &str, args: &ReplicateArgs) -> Result<(), CliError> {
     let replication = replications::find(name)?;
     let path = args.scenario.clone().unwrap_or_else(|| replications::folder().join(name).join("scenario.toml"));
     let scenario = Scenario::read(&path, args.fast)?;
-    let run = Run { scenario, data: data_dir()?, fast: args.fast, only: args.only.clone() };
+    let run =
+        Run { scenario, data: data_dir().map_err(ReplicationError::from)?, fast: args.fast, only: args.only.clone() };
     let report = (replication.run)(&run)?;
-    super::show(&report.markdown());
-    args.out.as_ref().map_or(Ok(()), |folder| report.write(folder))
+    peerlearn_cli::show(&report.markdown())?;
+    Ok(args.out.as_ref().map_or(Ok(()), |folder| report.write(folder))?)
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use peerlearn_testnet::record::RecordError;
 use peerlearn_testnet::report::write_report;
+
+use super::error::CliError;
 
 /// Arguments of `report`.
 #[derive(Args)]
@@ -19,9 +20,9 @@ impl ReportArgs {
     /// Writes `report.html` and says where.
     ///
     /// # Errors
-    /// Any [`RecordError`].
-    pub fn run(&self) -> Result<(), RecordError> {
-        say!("{}", write_report(&self.directory)?.display());
+    /// Any [`CliError`].
+    pub fn run(&self) -> Result<(), CliError> {
+        say!("{}", write_report(&self.directory)?.display())?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use peerlearn_cli::interrupted;
 use peerlearn_testnet::experiment::{Driver, Experiment, Finished, fresh_directory};
 use peerlearn_testnet::fleet::DockerSetup;
 use peerlearn_testnet::record::Row;
@@ -67,7 +68,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let experiment = Experiment::prepare(document, args.how.driver, args.how.docker(), command_line())?;
     let directory = args.out.clone().unwrap_or_else(|| fresh_directory(experiment.name(), args.how.driver));
     let finished = carry_out(&experiment, &directory, args.how.quiet)?;
-    Ok(conclude(&finished))
+    conclude(&finished)
 }
 
 /// The command as it was given.
@@ -115,31 +116,18 @@ pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Resu
     Ok(finished)
 }
 
-pub(super) async fn interrupted() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
-}
-
 /// Prints what came of it.
-pub fn conclude(finished: &Finished) -> ExitCode {
+pub fn conclude(finished: &Finished) -> Result<ExitCode, CliError> {
     let outcome = &finished.outcome;
     let percent = |[mean, deviation]: [f64; 2]| format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0);
-    say!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean));
+    say!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean))?;
     for expectation in &outcome.expectations {
-        say!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words);
+        say!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words)?;
     }
-    say!("records in {0}, to look at in {0}/report.html", finished.directory.display());
-    match (finished.interrupted, outcome.passed) {
+    say!("records in {0}, to look at in {0}/report.html", finished.directory.display())?;
+    Ok(match (finished.interrupted, outcome.passed) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(1),
-    }
+    })
 }

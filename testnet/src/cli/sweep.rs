@@ -68,14 +68,14 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode, CliError> {
         }
     });
     let mut table = String::from("run,passed,worst,worst_sd,mean,mean_sd,bytes_out,seconds\n");
-    say!("{:<50} {:>6} {:>16} {:>16}", "run", "passed", "worst peer %", "mean peer %");
+    say!("{:<50} {:>6} {:>16} {:>16}", "run", "passed", "worst peer %", "mean peer %")?;
     let mut all_passed = true;
     for ((name, _), result) in runs.iter().zip(results) {
         let result = result.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(outcome) = result.transpose()? else { continue };
         all_passed &= outcome.passed;
         let shown = |[mean, deviation]: [f64; 2]| format!("{:.2} ± {:.2}", mean * 100.0, deviation * 100.0);
-        say!("{name:<50} {:>6} {:>16} {:>16}", outcome.passed, shown(outcome.worst), shown(outcome.mean));
+        say!("{name:<50} {:>6} {:>16} {:>16}", outcome.passed, shown(outcome.worst), shown(outcome.mean))?;
         table += &format!(
             "\"{name}\",{},{},{},{},{},{},{}\n",
             outcome.passed,

@@ -33,8 +33,8 @@ impl WatchArgs {
     /// Serves the page until it is interrupted.
     ///
     /// # Errors
-    /// Any [`WatchError`].
-    async fn run(&self) -> Result<(), WatchError> {
+    /// Any [`CliError`].
+    async fn run(&self) -> Result<(), CliError> {
         let source = match (&self.events, &self.directory) {
             (Some(events), _) => Source::events(events)?,
             (None, Some(run)) => Source::run(run)?,
@@ -43,9 +43,9 @@ impl WatchArgs {
         let failed = |source| WatchError::Listen { address: self.listen.clone(), source };
         let listener = tokio::net::TcpListener::bind(&self.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        say!("http://{address}/");
+        say!("http://{address}/")?;
         tokio::select! {
-            ended = serve(source, listener) => ended.map_err(failed),
+            ended = serve(source, listener) => Ok(ended.map_err(failed)?),
             _ = tokio::signal::ctrl_c() => Ok(()),
         }
     }

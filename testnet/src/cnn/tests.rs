@@ -7,14 +7,10 @@ use super::*;
 use crate::data::{DataError, data_dir, mnist};
 
 /// Rows of uniform noise.
-fn noise_rows(count: usize, seed: u64) -> Rows {
+fn noise_rows(count: usize, seed: u64) -> Dataset {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    Rows {
-        width: 784,
-        classes: 10,
-        features: (0..count * 784).map(|_| rng.random_range(0.0..1.0)).collect(),
-        labels: (0..count).map(|_| rng.random_range(0..10)).collect(),
-    }
+    let features = (0..count * 784).map(|_| rng.random_range(0.0..1.0)).collect();
+    Dataset::new(vec![784], 10, features, (0..count).map(|_| rng.random_range(0..10)).collect()).unwrap()
 }
 
 /// A 3x3 convolution. Shapes: `image: [side, side, inputs]`, answer `[side - 2, side - 2, outputs]`.
@@ -64,11 +60,11 @@ fn reference_scores(layout: &Layout, params: &[f64], image: &[f64]) -> Vec<f64> 
     reference_dense(part(6), part(7), &hidden)
 }
 
-fn reference_loss(layout: &Layout, params: &[f64], rows: &Rows, batch: &[usize]) -> f64 {
+fn reference_loss(layout: &Layout, params: &[f64], rows: &Dataset, batch: &[usize]) -> f64 {
     let one = |&index: &usize| {
         let image: Vec<f64> = rows.row(index).iter().map(|&x| f64::from(x)).collect();
         let scores = reference_scores(layout, params, &image);
-        scores.iter().map(|score| score.exp()).sum::<f64>().ln() - scores[rows.labels[index] as usize]
+        scores.iter().map(|score| score.exp()).sum::<f64>().ln() - scores[rows.labels()[index] as usize]
     };
     batch.iter().map(one).sum::<f64>() / batch.len() as f64
 }
@@ -206,6 +202,6 @@ fn sixty_steps_learn_digits() {
     let batch: Vec<usize> = (0..500).collect();
     let scores = model.scores(&params, &test, &batch);
     let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class as u32);
-    let right = scores.chunks_exact(10).zip(&*test.labels).filter(|(row, label)| best(row) == Some(**label)).count();
+    let right = scores.chunks_exact(10).zip(test.labels()).filter(|(row, label)| best(row) == Some(**label)).count();
     assert!(right > 400, "{right} of 500 right");
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use peerlearn_sim::Rows;
+use peerlearn::data::csv::CsvReader;
+use peerlearn_protocols::dataset::Dataset;
 
-use super::table::{Builder, Text};
+use super::table::Builder;
 use super::{DataError, Table, table};
 
 /// Hospitals in the heart disease data.
@@ -18,9 +19,9 @@ const HEART_FEATURES: usize = 13;
 #[derive(Debug, Clone)]
 pub struct Hospital {
     /// Rows to learn from, as measured: not normalised.
-    pub train: Rows,
+    pub train: Dataset,
     /// Rows to be measured on, as measured: not normalised.
-    pub test: Rows,
+    pub test: Dataset,
 }
 
 /// UCI Heart Disease as the benchmark FLamby (Ogier du Terrail et al. 2022) has it: Cleveland, Hungary, Switzerland and
@@ -30,30 +31,26 @@ pub struct Hospital {
 /// As [`table`], or the header, a hospital or a set is another, or a hospital lacks rows.
 pub fn heart(dir: &Path) -> Result<Vec<Hospital>, DataError> {
     let path = dir.join("heart-disease/flamby_fed_heart.csv");
-    let text = Text::read(&path)?;
-    let header = text.header();
-    if !header.starts_with(&HEART_HEADER) || header.len() != HEART_HEADER.len() + HEART_FEATURES {
-        return Err(DataError::line(
-            &path,
-            1,
-            format!("not the header {HEART_HEADER:?} and {HEART_FEATURES} features"),
-        ));
+    let mut reader = CsvReader::open(&path, true)?;
+    let (header, width) = (reader.header(), HEART_HEADER.len() + HEART_FEATURES);
+    if header.len() != width || !header.iter().zip(HEART_HEADER).all(|(got, want)| got == want) {
+        let what = format!("not the header {HEART_HEADER:?} and {HEART_FEATURES} features");
+        return Err(DataError::line(&path, 1, what));
     }
     let mut builders: [[Builder; 2]; HOSPITALS] = Default::default();
-    for (line, cells) in text.lines(true)? {
-        let center = cells[1].parse().ok().filter(|&center: &usize| center < HOSPITALS);
-        let set = ["train", "test"].iter().position(|set| *set == cells[2]);
+    while let Some(row) = reader.next_row()? {
+        let center = row.cell(1).parse().ok().filter(|&center: &usize| center < HOSPITALS);
+        let set = ["train", "test"].iter().position(|set| *set == row.cell(2));
         let (Some(center), Some(set)) = (center, set) else {
-            let what = format!("no hospital {:?} with a set {:?}", cells[1], cells[2]);
-            return Err(DataError::line(&path, line, what));
+            return Err(row.wrong(format!("no hospital {:?} with a set {:?}", row.cell(1), row.cell(2))).into());
         };
-        if !["0", "1"].contains(&cells[0]) {
-            return Err(DataError::line(&path, line, format!("disease {:?} is neither 0 nor 1", cells[0])));
+        if !["0", "1"].contains(&row.cell(0)) {
+            return Err(row.wrong(format!("disease {:?} is neither 0 nor 1", row.cell(0))).into());
         }
-        builders[center][set].push(&path, line, &cells[HEART_HEADER.len()..], cells[0])?;
+        builders[center][set].push(&row, HEART_HEADER.len()..width, 0)?;
     }
     let hospital = |[train, test]: [Builder; 2]| {
-        let rows = |builder: Builder| Ok(Rows { classes: 2, ..builder.finish(&path)?.rows() });
+        let rows = |builder: Builder| Ok::<_, DataError>(Table { classes: 2, ..builder.finish(&path)? }.rows()?);
         Ok(Hospital { train: rows(train)?, test: rows(test)? })
     };
     builders.into_iter().map(hospital).collect()

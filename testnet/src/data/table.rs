@@ -1,13 +1,13 @@
 //! Tables of numbers, one row a line, separated by commas.
 
+use std::ops::Range;
 use std::path::Path;
 
-use peerlearn_sim::Rows;
+use peerlearn::data::csv::{CsvReader, Row};
+use peerlearn_protocols::dataset::{Dataset, DatasetError};
 
-use super::{DataError, MAX_BYTES, read};
+use super::DataError;
 
-/// The most columns that a table may have.
-const MAX_COLUMNS: usize = 4096;
 /// The most classes that labels may name.
 const MAX_CLASSES: u32 = 1 << 16;
 
@@ -37,13 +37,12 @@ impl Table {
     }
 
     /// The same rows in `f32`, for the simulator.
-    pub fn rows(&self) -> Rows {
-        Rows {
-            width: self.width,
-            classes: self.classes,
-            features: self.features.iter().map(|&value| value as f32).collect(),
-            labels: self.labels.iter().copied().collect(),
-        }
+    ///
+    /// # Errors
+    /// A feature is too large for `f32`.
+    pub fn rows(&self) -> Result<Dataset, DatasetError> {
+        let features = self.features.iter().map(|&value| value as f32).collect();
+        Dataset::new(vec![self.width], self.classes, features, self.labels.clone())
     }
 }
 
@@ -53,54 +52,13 @@ impl Table {
 /// The file is missing, too large, empty or not text, a line has another number of columns than the first, a feature is
 /// not a finite number, or a label not a whole number below 65,536.
 pub fn table(path: &Path, has_header: bool) -> Result<Table, DataError> {
-    let text = Text::read(path)?;
+    let mut reader = CsvReader::open(path, has_header)?;
     let mut builder = Builder::default();
-    for (line, cells) in text.lines(has_header)? {
-        let Some((label, features)) = cells.split_last() else { continue };
-        builder.push(path, line, features, label)?;
+    while let Some(row) = reader.next_row()? {
+        let last = row.len() - 1;
+        builder.push(&row, 0..last, last)?;
     }
     builder.finish(path)
-}
-
-/// A text file.
-pub(super) struct Text<'a> {
-    path: &'a Path,
-    text: String,
-}
-
-impl<'a> Text<'a> {
-    /// Reads the whole file.
-    pub(super) fn read(path: &'a Path) -> Result<Self, DataError> {
-        let text = String::from_utf8(read(path, MAX_BYTES)?).map_err(|_| DataError::format(path, "not UTF-8"))?;
-        Ok(Self { path, text })
-    }
-
-    /// Cells of the first line.
-    pub(super) fn header(&self) -> Vec<&str> {
-        self.text.lines().next().map(split).unwrap_or_default()
-    }
-
-    /// Numbers of the lines that are not empty, from 1, and their cells: at least two, and as many in every line.
-    pub(super) fn lines(&self, has_header: bool) -> Result<Vec<(usize, Vec<&str>)>, DataError> {
-        let mut columns = None;
-        let mut lines = Vec::new();
-        for (index, line) in self.text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let cells = split(line);
-            let want = *columns.get_or_insert(cells.len());
-            if cells.len() != want || !(2..=MAX_COLUMNS).contains(&want) {
-                let what = format!("{} columns, where the first line has {want}", cells.len());
-                return Err(DataError::line(self.path, index + 1, what));
-            }
-            if index > 0 || !has_header {
-                lines.push((index + 1, cells));
-            }
-        }
-        Ok(lines)
-    }
-}
-
-fn split(line: &str) -> Vec<&str> {
-    line.split(',').map(str::trim).collect()
 }
 
 /// A table as it grows.
@@ -111,15 +69,13 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Adds the row of line `line`.
-    pub(super) fn push(&mut self, path: &Path, line: usize, features: &[&str], label: &str) -> Result<(), DataError> {
-        for cell in features {
-            let value = cell.parse().ok().filter(|value: &f64| value.is_finite());
-            let value = value.ok_or_else(|| DataError::line(path, line, format!("{cell:?} is not a finite number")))?;
-            self.features.push(value);
+    /// Adds a row with its features and its label in these columns.
+    pub(super) fn push(&mut self, row: &Row<'_>, features: Range<usize>, label: usize) -> Result<(), DataError> {
+        for column in features {
+            self.features.push(row.number(column)?);
         }
-        let wrong =
-            || DataError::line(path, line, format!("label {label:?} is not a whole number below {MAX_CLASSES}"));
+        let label = row.cell(label);
+        let wrong = || row.wrong(format!("label {label:?} is not a whole number below {MAX_CLASSES}"));
         self.labels.push(label.parse().ok().filter(|&label: &u32| label < MAX_CLASSES).ok_or_else(wrong)?);
         Ok(())
     }

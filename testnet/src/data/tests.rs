@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Write;
 
 use flate2::Compression;
@@ -33,9 +34,9 @@ fn idx(magic: u32, dims: &[u32], body: &[u8]) -> Vec<u8> {
 fn mnist_is_read_whole() {
     let Some(dir) = real("mnist_is_read_whole") else { return };
     let (train, test) = mnist(&dir, |byte| f32::from(byte) / 255.0).unwrap();
-    assert_eq!((train.len(), test.len(), train.width, train.classes), (60_000, 10_000, 784, 10));
-    assert_eq!(train.labels[..5], [5, 0, 4, 1, 9]);
-    let mean = train.features.iter().map(|&x| f64::from(x)).sum::<f64>() / train.features.len() as f64;
+    assert_eq!((train.len(), test.len(), train.width(), train.classes()), (60_000, 10_000, 784, 10));
+    assert_eq!(train.labels()[..5], [5, 0, 4, 1, 9]);
+    let mean = train.features().iter().map(|&x| f64::from(x)).sum::<f64>() / (train.len() * 784) as f64;
     assert!((mean - 0.1307).abs() < 1e-4, "{mean}");
 }
 
@@ -48,7 +49,7 @@ fn tables_have_the_published_shapes() {
     let (train, test) = pendigits(&dir).unwrap();
     assert_eq!((train.row(0)[1], train.labels[0], test.labels[0]), (100.0, 8, 8));
     let (train, _) = optdigits(&dir).unwrap();
-    assert_eq!((train.row(0)[3], train.rows().row(1)[2], train.labels[0]), (15.0, 10.0, 0));
+    assert_eq!((train.row(0)[3], train.rows().unwrap().row(1)[2], train.labels[0]), (15.0, 10.0, 0));
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn hospitals_have_the_sizes_of_flamby() {
     let hospitals = heart(&dir).unwrap();
     let sizes: Vec<_> = hospitals.iter().map(|hospital| (hospital.train.len(), hospital.test.len())).collect();
     assert_eq!(sizes, [(199, 104), (172, 89), (30, 16), (85, 45)]);
-    assert!(hospitals.iter().all(|hospital| (hospital.train.width, hospital.test.classes) == (13, 2)));
+    assert!(hospitals.iter().all(|hospital| (hospital.train.width(), hospital.test.classes()) == (13, 2)));
     assert_eq!(hospitals[0].train.row(1)[..4], [67.0, 1.0, 160.0, 286.0]);
 }
 
@@ -94,7 +95,7 @@ fn wrong_images_are_refused() {
     let read = |images: &[u8], labels: &Path| idx::rows(&write(&dir, "images.gz", images), labels, f32::from);
     let good = idx(0x803, &[2, 28, 28], &pixels);
     let rows = read(&good, &labels).unwrap();
-    assert_eq!((&*rows.labels, rows.row(1)[783]), (&[1, 9][..], 255.0));
+    assert_eq!((rows.labels(), rows.row(1)[783]), (&[1, 9][..], 255.0));
     for images in [
         idx(0x801, &[2, 28, 28], &pixels),
         idx(0x803, &[2, 28, 27], &pixels),
@@ -108,14 +109,4 @@ fn wrong_images_are_refused() {
     }
     let beyond = write(&dir, "beyond.gz", &idx(0x801, &[2], &[1, 10]));
     assert!(matches!(read(&good, &beyond), Err(DataError::Format { .. })));
-}
-
-#[test]
-fn a_file_is_never_held_beyond_the_limit() {
-    let dir = TempDir::new().unwrap();
-    for name in ["zeros.gz", "zeros"] {
-        let path = write(&dir, name, &[0; 1000]);
-        assert_eq!(read(&path, 1000).unwrap().len(), 1000);
-        assert!(matches!(read(&path, 999), Err(DataError::TooLarge { .. })));
-    }
 }

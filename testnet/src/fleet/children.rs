@@ -12,10 +12,11 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use peerlearn::data::Loaded;
+use peerlearn_harness::{Load, resident_mb};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::sync::mpsc;
 
-use super::{Fleet, FleetError, Load};
+use super::{Fleet, FleetError};
 use crate::member::{MemberSpec, Order, Told, write_rows};
 
 /// Where children live, and what is different there.
@@ -220,7 +221,7 @@ impl<P: Place> Fleet for Children<P> {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
             running.cpu_s = stat.as_deref().and_then(cpu_seconds).unwrap_or(running.cpu_s);
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok();
-            if let Some(resident) = status.as_deref().and_then(resident) {
+            if let Some(resident) = status.as_deref().and_then(resident_mb) {
                 *rss_mb.get_or_insert(0.0) += resident;
             }
             cpu_s += running.cpu_s;
@@ -262,12 +263,6 @@ impl Running {
         }
         self.pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
-}
-
-/// Resident memory in MB from the text of `/proc/PID/status`.
-pub(super) fn resident(status: &str) -> Option<f64> {
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib * 1024.0 / 1e6)
 }
 
 /// CPU seconds, both kinds, from the text of `/proc/PID/stat`.
@@ -325,7 +320,6 @@ mod tests {
     fn the_system_says_what_a_process_takes() {
         let stat = "12 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20";
         assert_eq!(cpu_seconds(stat), Some(300.0 / rustix::param::clock_ticks_per_second() as f64));
-        assert_eq!(resident("Name:\tx\nVmRSS:\t  1000 kB\n"), Some(1.024));
-        assert_eq!((cpu_seconds("nonsense"), resident("nonsense")), (None, None));
+        assert_eq!(cpu_seconds("nonsense"), None);
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cpu_time::ProcessTime;
 use peerlearn::data::Loaded;
+use peerlearn_harness::{Load, LoadMeter};
 use tokio::sync::mpsc;
 
-use super::{Fleet, FleetError, Load};
+use super::{Fleet, FleetError};
 use crate::member::{Member, MemberSpec, Order, Told};
 
 /// Nodes in this process. A node that is stopped trains and talks no more, but its threads are there.
@@ -16,13 +16,13 @@ pub struct InProcess {
     homes: PathBuf,
     told: mpsc::Sender<(usize, Told)>,
     members: BTreeMap<usize, Member>,
-    cpu: ProcessTime,
+    meter: LoadMeter,
 }
 
 impl InProcess {
     /// A fleet without nodes. Homes are made under `homes`.
     pub fn new(rows: Vec<Loaded>, homes: &Path, told: mpsc::Sender<(usize, Told)>) -> Self {
-        Self { rows, homes: homes.to_owned(), told, members: BTreeMap::new(), cpu: ProcessTime::now() }
+        Self { rows, homes: homes.to_owned(), told, members: BTreeMap::new(), meter: LoadMeter::start() }
     }
 }
 
@@ -78,9 +78,7 @@ impl Fleet for InProcess {
     }
 
     fn load(&mut self) -> Load {
-        let rss_mb =
-            std::fs::read_to_string("/proc/self/status").ok().and_then(|text| super::children::resident(&text));
-        Load { cpu_s: self.cpu.elapsed().as_secs_f64(), rss_mb }
+        self.meter.load()
     }
 
     async fn end(&mut self) {

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use peerlearn::data::{DataError, Dataset};
+use peerlearn::data::Dataset;
 use peerlearn::learner::{Evaluation, LearnError, Learner, TrainPlan, TrainReport};
 use peerlearn_protocols::params::Layout;
-use peerlearn_sim::attack::{Attack, Sight};
+use peerlearn_sim::attack::{Attack, Attacker};
 
 /// Holds training still while it is closed. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -24,23 +24,17 @@ impl Gate {
     }
 }
 
-/// A learner that waits at a gate before it trains and, where it attacks, offers others what hurts them.
-///
-/// An attacker sees what a peer can see: its own model, and those it pulled in its last round. All who pull from it get the
-/// same lie, because models are named by their hash.
+/// A learner that waits at a gate before it trains and, where it attacks, offers others what its [`Attacker`] says.
 pub struct Experimental {
     inner: Box<dyn Learner>,
-    attack: Option<Attack>,
+    attacker: Option<Attacker>,
     gate: Gate,
-    own: Vec<f32>,
-    heard: Vec<Vec<f32>>,
-    lies: u64,
 }
 
 impl Experimental {
     /// Wraps a learner.
     pub fn new(inner: Box<dyn Learner>, attack: Option<Attack>, gate: Gate) -> Self {
-        Self { inner, attack, gate, own: Vec::new(), heard: Vec::new(), lies: 0 }
+        Self { inner, attacker: attack.map(|attack| Attacker::new(attack, 0)), gate }
     }
 }
 
@@ -70,28 +64,15 @@ impl Learner for Experimental {
         self.inner.predict(features)
     }
 
-    fn offered(&mut self, params: Vec<f32>) -> Vec<f32> {
-        let Some(attack) = self.attack else { return params };
-        self.lies += 1;
-        let weight = 1.0 / (self.heard.len() + 1) as f32;
-        let honest: Vec<(f32, &[f32])> = self.heard.iter().map(|model| (weight, &model[..])).collect();
-        let victim = if self.own.is_empty() { &params } else { &self.own };
-        attack.answer(&Sight { victim, honest: &honest, own: &params, weight }, self.lies)
+    fn offered(&mut self, params: &[f32]) -> Option<Vec<f32>> {
+        self.attacker.as_mut().map(|attacker| attacker.offered(params))
     }
 
-    fn is_listening(&self) -> bool {
-        self.attack.is_some()
+    fn observes(&self) -> bool {
+        self.attacker.as_ref().is_some_and(Attacker::observes)
     }
 
-    fn heard(&mut self, own: &[f32], models: &[Vec<f32>]) {
-        self.own = own.to_vec();
-        self.heard = models.to_vec();
+    fn observe(&mut self, own: &[f32], models: &[Vec<f32>]) {
+        self.attacker.iter_mut().for_each(|attacker| attacker.observe(own, models));
     }
-}
-
-/// Rows with every label c - 1 - y.
-pub(super) fn with_wrong_labels(rows: &Dataset) -> Result<Dataset, DataError> {
-    let last = rows.classes() as u32 - 1;
-    let labels = rows.labels().iter().map(|label| last - label).collect();
-    rows.with_labels(labels)
 }

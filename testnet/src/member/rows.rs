@@ -8,7 +8,8 @@ use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use peerlearn::data::{DataError, Dataset, Loaded, Scaling, Values};
+use peerlearn::data::{Dataset, Loaded, Scaling, Values};
+use peerlearn_protocols::dataset::DatasetError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -38,7 +39,7 @@ pub enum RowsError {
     },
     /// The rows contradict each other.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(#[from] DatasetError),
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use peerlearn::runtime::files::{Readers, write_whole};
 use serde::Serialize;
 
 use super::error::RecordError;
@@ -225,10 +226,9 @@ fn clear(directory: &Path) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// Writes whole JSON files under another name first, so that a reader never sees half of one.
+/// Writes whole JSON files, so that a reader never sees half of one.
 fn json<T: Serialize>(path: &Path, value: &T) -> Result<(), RecordError> {
-    let fresh = path.with_extension("json.new");
     let text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from);
-    let written = text.and_then(|text| std::fs::write(&fresh, text)).and_then(|()| std::fs::rename(&fresh, path));
+    let written = text.and_then(|text| write_whole(path, &text, Readers::Usual).map_err(|error| error.source));
     written.map_err(RecordError::write(path))
 }

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::{BatchOrder, Decay, Recipe, Training};
 use peerlearn_sim::attack::Attack;
 use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training};
+use peerlearn_sim::{Head, Initial, Mlp, Model};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Curve, Replication, ReplicationError, Report, Run, parsed, part_of, remembered, spread};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, parsed, remembered, spread};
 use crate::data::{DataError, mnist};
 
 /// See the module.
@@ -32,12 +35,12 @@ struct Setup {
     curve_every: u64,
     test_rows: usize,
     cells: Vec<Cell>,
-    training: Recipe,
+    training: TrainingSetup,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Recipe {
+struct TrainingSetup {
     batch: usize,
     learning_rate: f32,
     harmonic: f32,
@@ -110,8 +113,8 @@ struct Bench<'a> {
     graph: Graph,
     model: Mlp,
     /// Rows of every node; liars have none.
-    parts: Vec<Rows>,
-    test: Rows,
+    parts: Vec<Dataset>,
+    test: Dataset,
 }
 
 fn run(run: &Run) -> Result<Report, ReplicationError> {
@@ -119,7 +122,7 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     let graph = Graph::read(&run.data)?;
     let (train, test) = mnist(&run.data, |byte| (f32::from(byte) / 255.0 - 0.5) / 0.5)?;
     let model = Mlp::new(784, &[], 10, Head::Softmax, Initial::Normal(setup.training.initial_deviation))?;
-    let test = part_of(&test, &(0..setup.test_rows.min(test.len())).collect::<Vec<_>>());
+    let test = test.select(&(0..setup.test_rows.min(test.len())).collect::<Vec<_>>());
     let bench = Bench { setup: &setup, parts: by_label(&train, &graph), graph, model, test };
     let cells: Vec<&Cell> = setup.cells.iter().filter(|cell| run.wants(&cell.label())).collect();
     let jobs: Vec<(&Cell, u64)> = (0..setup.seeds).flat_map(|seed| cells.iter().map(move |&c| (c, seed))).collect();
@@ -139,16 +142,16 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
 }
 
 /// Honest nodes in their order get two a digit; rows of a digit go to the two in turn.
-fn by_label(train: &Rows, graph: &Graph) -> Vec<Rows> {
+fn by_label(train: &Dataset, graph: &Graph) -> Vec<Dataset> {
     let mut honest = 0;
     let part = |node: usize| {
         if graph.is_liar(node) {
-            return part_of(train, &[]);
+            return train.select(&[]);
         }
-        let (digit, turn) = (honest / 2 % train.classes, honest % 2);
+        let (digit, turn) = (honest / 2 % train.classes(), honest % 2);
         honest += 1;
-        let of_digit = (0..train.len()).filter(|&row| train.labels[row] as usize == digit);
-        part_of(train, &of_digit.skip(turn).step_by(2).collect::<Vec<_>>())
+        let of_digit = (0..train.len()).filter(|&row| train.labels()[row] as usize == digit);
+        train.select(&of_digit.skip(turn).step_by(2).collect::<Vec<_>>())
     };
     (0..graph.n).map(part).collect()
 }
@@ -190,7 +193,7 @@ impl Bench<'_> {
         let attack: Option<Attack> = if cell.attack == "none" { None } else { Some(parsed("attack", &cell.attack)?) };
         let training = Training {
             batch: recipe.batch,
-            order: Order::Consecutive,
+            order: BatchOrder::Consecutive,
             learning_rate: recipe.learning_rate,
             decay: Decay::Harmonic(recipe.harmonic),
             weight_decay: recipe.weight_decay,
@@ -199,12 +202,16 @@ impl Bench<'_> {
         // Without an attack liars are there but alone and silent; marking them keeps them out of the measurement.
         let silent = Attack::SignFlip;
         let start = |node: usize| Start {
-            rows: self.parts[node].clone(),
-            params: self.model.initial(1_000 * seed + 100 + node as u64),
             attack: self.graph.is_liar(node).then_some(attack.unwrap_or(silent)),
+            ..Start::new(self.parts[node].clone(), self.model.initial(1_000 * seed + 100 + node as u64))
         };
         let links = self.graph.links(attack.is_some());
-        let config = Lockstep { training, rule, links, seed, ..Lockstep::default() };
+        let config = Lockstep {
+            recipe: Recipe { training, rule, codec: Codec::F32, ..Recipe::default() },
+            links,
+            seed,
+            ..Lockstep::default()
+        };
         Ok(Network::new(&self.model, config, (0..self.graph.n).map(start).collect())?)
     }
 }

@@ -3,14 +3,17 @@
 
 use std::path::Path;
 
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::{BatchOrder, Recipe, Training};
+use peerlearn_sim::Model;
 use peerlearn_sim::attack::Attack;
 use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_sim::{Model, Order, Rows, Training};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, parsed, part_of, remembered};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, parsed, remembered};
 use crate::cnn::{ClippedGossipCnn, Dropout};
 use crate::data::{DataError, mnist};
 
@@ -46,7 +49,7 @@ struct Setup {
     curve_every: u64,
     majority: Shape,
     dumbbell: Shape,
-    training: Recipe,
+    training: TrainingSetup,
     cells: Vec<Cell>,
 }
 
@@ -66,12 +69,12 @@ struct Shape {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Recipe {
+struct TrainingSetup {
     batch: usize,
     learning_rate: f32,
     momentum: f32,
     rows_per_peer: usize,
-    judged_rows: usize,
+    probe_rows: usize,
     /// Whether batches and dropout are the same again and again, as in their runs, or drawn anew.
     frozen: bool,
 }
@@ -134,8 +137,8 @@ struct Found {
 struct Bench<'a> {
     setup: &'a Setup,
     model: ClippedGossipCnn,
-    train: Rows,
-    test: Rows,
+    train: Dataset,
+    test: Dataset,
 }
 
 fn run(run: &Run) -> Result<Report, ReplicationError> {
@@ -165,8 +168,8 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     })
 }
 
-fn first(rows: &Rows, count: usize) -> Rows {
-    part_of(rows, &(0..count.min(rows.len())).collect::<Vec<_>>())
+fn first(rows: &Dataset, count: usize) -> Dataset {
+    rows.select(&(0..count.min(rows.len())).collect::<Vec<_>>())
 }
 
 impl Bench<'_> {
@@ -220,26 +223,26 @@ impl Bench<'_> {
         // What liars send does not need training, and what they send depends on who hears it: two that everybody hears
         // are the same as two for everybody.
         let liars = attack.map_or(0, |_| shape.liars);
-        let liar = || Start { rows: part_of(&self.train, &[]), params: params.clone(), attack };
+        let liar = || Start { attack, ..Start::new(self.train.select(&[]), params.clone()) };
         let mut starts: Vec<Start> = self
             .parts(cell.place, shape)
             .into_iter()
             .map(|part| first(&part, recipe.rows_per_peer))
-            .map(|rows| Start { rows, params: params.clone(), attack: None })
+            .map(|rows| Start { validation: Some(first(&rows, recipe.probe_rows)), ..Start::new(rows, params.clone()) })
             .collect();
         starts.extend((0..liars).map(|_| liar()));
+        let training = Training {
+            batch: recipe.batch,
+            learning_rate: recipe.learning_rate,
+            momentum: recipe.momentum,
+            keep_momentum: true,
+            order: if recipe.frozen { BatchOrder::Repeated } else { BatchOrder::Shuffled },
+            ..Training::default()
+        };
+        let links = Links::Fixed(links(cell.place, shape, liars));
         let config = Lockstep {
-            training: Training {
-                batch: recipe.batch,
-                learning_rate: recipe.learning_rate,
-                momentum: recipe.momentum,
-                keep_momentum: true,
-                order: if recipe.frozen { Order::Repeated } else { Order::Shuffled },
-                ..Training::default()
-            },
-            rule,
-            links: Links::Fixed(links(cell.place, shape, liars)),
-            judged_rows: recipe.judged_rows,
+            recipe: Recipe { training, rule, codec: Codec::F32, ..Recipe::default() },
+            links,
             seed: setup.seed,
             ..Lockstep::default()
         };
@@ -247,15 +250,15 @@ impl Bench<'_> {
     }
 
     /// Rows of each honest peer.
-    fn parts(&self, place: Place, shape: Shape) -> Vec<Rows> {
+    fn parts(&self, place: Place, shape: Shape) -> Vec<Dataset> {
         let mut parts = match place {
             Place::Majority | Place::DumbbellIid => deal(&self.train, shape.parts, self.setup.seed),
             Place::Dumbbell => {
-                let half = self.train.classes as u32 / 2;
+                let half = self.train.classes() as u32 / 2;
                 let clique = |low: bool| {
                     let rows: Vec<usize> =
-                        (0..self.train.len()).filter(|&row| (self.train.labels[row] < half) == low).collect();
-                    deal(&part_of(&self.train, &rows), shape.parts / 2, self.setup.seed)
+                        (0..self.train.len()).filter(|&row| (self.train.labels()[row] < half) == low).collect();
+                    deal(&self.train.select(&rows), shape.parts / 2, self.setup.seed)
                 };
                 [clique(true), clique(false)].concat()
             }

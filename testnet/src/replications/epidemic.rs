@@ -4,18 +4,20 @@
 use std::path::Path;
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::ParamsError;
+use peerlearn_protocols::recipe::{Recipe, Training};
 use peerlearn_protocols::sampling::Graph;
 use peerlearn_sim::lockstep::{Links, Lockstep, Network, Score, Start};
-use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, Training};
+use peerlearn_sim::{Head, Initial, Mlp, Model};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::{Axes, Curve, Replication, ReplicationError, Report, Run, part_of, spread};
-use crate::data::{DataError, optdigits};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
+use crate::data::{DataError, Table, optdigits};
 
 /// See the module.
 pub(super) const REPLICATION: Replication = Replication {
@@ -78,9 +80,9 @@ impl TryFrom<String> for Variant {
 struct Bench {
     setup: Setup,
     model: Mlp,
-    train: Rows,
-    watched: Rows,
-    judged: Rows,
+    train: Dataset,
+    watched: Dataset,
+    judged: Dataset,
 }
 
 /// One run of one variant.
@@ -99,10 +101,10 @@ struct Trial {
 fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let (train, test) = digits(&run.data)?;
-    let model = Mlp::new(train.width, &setup.hidden, train.classes, Head::Softmax, Initial::He)?;
+    let model = Mlp::new(train.width(), &setup.hidden, train.classes(), Head::Softmax, Initial::He)?;
     let of_test = |watched: bool| {
         let rows: Vec<usize> = (0..test.len()).filter(|row| (row % WATCHED == 0) == watched).collect();
-        part_of(&test, &rows)
+        test.select(&rows)
     };
     let bench = Bench { watched: of_test(true), judged: of_test(false), setup, model, train };
     let (rate, mut rows) = best_rate(&bench)?;
@@ -127,21 +129,25 @@ fn blank() -> Report {
 }
 
 /// The digits, scaled to 0 to 1: rows to learn from and rows to be measured on.
-pub(super) fn digits(data: &Path) -> Result<(Rows, Rows), DataError> {
-    let scaled = |rows: Rows| Rows { features: rows.features.iter().map(|value| value / INK).collect(), ..rows };
+pub(super) fn digits(data: &Path) -> Result<(Dataset, Dataset), DataError> {
+    let scaled = |table: Table| {
+        let rows = table.rows()?;
+        let features = rows.features().iter().map(|value| value / INK).collect();
+        Ok::<_, DataError>(rows.with_features(features)?)
+    };
     let (train, test) = optdigits(data)?;
-    Ok((scaled(train.rows()), scaled(test.rows())))
+    Ok((scaled(train)?, scaled(test)?))
 }
 
 /// Rows sorted by label, cut into equal shards, and so many shards dealt to every peer (McMahan et al. 2017).
-fn shards(rows: &Rows, peers: usize, each: usize, seed: u64) -> Vec<Rows> {
+fn shards(rows: &Dataset, peers: usize, each: usize, seed: u64) -> Vec<Dataset> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(&mut rng);
-    order.sort_by_key(|&row| rows.labels[row]);
+    order.sort_by_key(|&row| rows.labels()[row]);
     let mut shards: Vec<&[usize]> = order.chunks_exact(rows.len() / (peers * each)).take(peers * each).collect();
     shards.shuffle(&mut rng);
-    shards.chunks_exact(each).map(|own| part_of(rows, &own.concat())).collect()
+    shards.chunks_exact(each).map(|own| rows.select(&own.concat())).collect()
 }
 
 /// The step size with the best mean over some variants and seeds, and a row for everything tried.
@@ -196,16 +202,22 @@ impl Bench {
         fixed.map(String::from).into_iter().chain(self.setup.targets.iter().flat_map(of_target)).collect()
     }
 
-    fn network(&self, config: Lockstep, parts: Vec<Rows>) -> Result<Network<'_>, ParamsError> {
+    fn network(&self, config: Lockstep, parts: Vec<Dataset>) -> Result<Network<'_>, ParamsError> {
         let params = self.model.initial(config.seed);
-        let starts = parts.into_iter().map(|rows| Start { rows, params: params.clone(), attack: None });
+        let starts = parts.into_iter().map(|rows| Start::new(rows, params.clone()));
         Network::new(&self.model, config, starts.collect())
     }
 
     fn config(&self, rate: f32, seed: u64) -> Lockstep {
         let Setup { steps, batch, .. } = self.setup;
         let training = Training { steps, batch, learning_rate: rate, ..Training::default() };
-        Lockstep { training, links: Links::Fixed(vec![vec![]; self.setup.peers]), seed, ..Lockstep::default() }
+        let links = Links::Fixed(vec![vec![]; self.setup.peers]);
+        Lockstep {
+            recipe: Recipe { training, rule: Rule::Uniform, codec: Codec::F32, ..Recipe::default() },
+            links,
+            seed,
+            ..Lockstep::default()
+        }
     }
 
     /// Learns until the bytes are spent.
@@ -216,7 +228,9 @@ impl Bench {
             }
             links => links.clone(),
         };
-        let config = Lockstep { links, rule: variant.rule, codec: variant.codec, ..self.config(rate, seed) };
+        let Lockstep { recipe, .. } = self.config(rate, seed);
+        let recipe = Recipe { rule: variant.rule, codec: variant.codec, ..recipe };
+        let config = Lockstep { links, recipe, ..self.config(rate, seed) };
         let mut network = self.network(config, shards(&self.train, self.setup.peers, self.setup.shards, seed))?;
         let budget = self.setup.models * 4.0 * self.model.layout().len() as f64;
         // Closer together at the start, where accuracy rises fast.
@@ -309,13 +323,14 @@ mod tests {
     #[test]
     fn shards_hold_few_labels_and_every_row_once() {
         let features = (0..1000).map(|n| n as f32).collect();
-        let rows = Rows { width: 1, classes: 10, features, labels: (0..1000).map(|n| n % 10).collect() };
+        let rows = Dataset::new(vec![1], 10, features, (0..1000).map(|n| n % 10).collect()).unwrap();
         let parts = shards(&rows, 25, 2, 7);
-        let mut all: Vec<i32> = parts.iter().flat_map(|part| part.features.iter().map(|row| *row as i32)).collect();
+        let mut all: Vec<i32> =
+            parts.iter().flat_map(|part| part.features().into_iter().map(|row| row as i32)).collect();
         all.sort_unstable();
         assert_eq!(all, (0..1000).collect::<Vec<_>>());
         for part in parts {
-            let mut labels = part.labels.to_vec();
+            let mut labels = part.labels().to_vec();
             labels.sort_unstable();
             labels.dedup();
             assert!(labels.len() <= 2 && part.len() == 40, "{labels:?}");

@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
+use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::mixing::Rule;
 use peerlearn_protocols::params::ParamsError;
+use peerlearn_protocols::recipe::{Recipe, Training};
 use peerlearn_sim::attack::Attack;
 use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, Training};
+use peerlearn_sim::{Head, Initial, Mlp, Model};
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, dirichlet, spread};
 
@@ -27,15 +31,21 @@ struct Setup {
     batch: usize,
     rate: f32,
     rounds: u64,
+    #[serde(deserialize_with = "above_zero")]
     alpha: f64,
     least_rows: usize,
-    judged_rows: usize,
     seeds: Vec<u64>,
     pictured_threat: String,
     pictured: Vec<String>,
     pictured_every: u64,
     defences: Vec<Defence>,
     threats: Vec<Threat>,
+}
+
+fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let fits = number.is_finite() && number > 0.0;
+    if fits { Ok(number) } else { Err(Error::custom(format!("{number} is no number above 0"))) }
 }
 
 /// A rule, with its own number of draws where it says `of N`.
@@ -93,8 +103,8 @@ enum Split {
 struct Bench {
     setup: Setup,
     model: Mlp,
-    train: Rows,
-    test: Rows,
+    train: Dataset,
+    test: Dataset,
 }
 
 /// What one run came to.
@@ -123,7 +133,7 @@ struct Cell<'a> {
 fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let (train, test) = super::epidemic::digits(&run.data)?;
-    let model = Mlp::new(train.width, &setup.hidden, train.classes, Head::Softmax, Initial::He)?;
+    let model = Mlp::new(train.width(), &setup.hidden, train.classes(), Head::Softmax, Initial::He)?;
     let bench = Bench { setup, model, train, test };
     let mut grid = Vec::new();
     for split in [Split::Alike, Split::Skewed] {
@@ -165,8 +175,12 @@ impl Bench {
         let training = Training { steps, batch, learning_rate: self.setup.rate, ..Training::default() };
         let fan_out = defence.draws.unwrap_or(self.setup.draws);
         let links = Links::Fresh { fan_out, identities: threat.identities, guarded: threat.guarded };
-        let judged_rows = self.setup.judged_rows;
-        let config = Lockstep { training, rule: defence.rule, links, judged_rows, seed, ..Lockstep::default() };
+        let config = Lockstep {
+            recipe: Recipe { training, rule: defence.rule, codec: Codec::F32, ..Recipe::default() },
+            links,
+            seed,
+            ..Lockstep::default()
+        };
         let parts = match split {
             Split::Alike => deal(&self.train, honest, seed),
             Split::Skewed => dirichlet(&self.train, honest, self.setup.alpha, self.setup.least_rows, seed),
@@ -174,7 +188,7 @@ impl Bench {
         let params = self.model.initial(seed);
         let start = |attack| {
             let params = params.clone();
-            move |rows| Start { rows, params: params.clone(), attack }
+            move |rows| Start { attack, ..Start::new(rows, params.clone()) }
         };
         let mut starts: Vec<Start> = parts.into_iter().map(start(None)).collect();
         if threat.attack.is_some() {

@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use peerlearn_protocols::codec::Codec;
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::membership::MembershipConfig;
 use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::{Recipe, Training};
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sampling::view::ViewConfig;
+use peerlearn_protocols::sampling::Sampling;
 use peerlearn_protocols::time::Time;
 use peerlearn_sim::world::{Discovery, Link, PeerStart, World, WorldConfig};
-use peerlearn_sim::{Averaging, Model, Rows, Training, disagreement};
+use peerlearn_sim::{Averaging, Model, disagreement};
 use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
@@ -27,7 +30,6 @@ struct Setup {
     interval: f64,
     longest: f64,
     view: usize,
-    shuffle: usize,
     delay_ms: (u64, u64),
     seeds: Vec<u64>,
     one_seed_from: usize,
@@ -89,8 +91,11 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
 fn world_config(setup: &Setup, seed: u64) -> WorldConfig {
     let interval = Duration::from_secs_f64(setup.interval);
     let (least, most) = setup.delay_ms;
+    let sampling = Sampling::View { size: setup.view };
+    let recipe =
+        Recipe { training: Training { steps: 0, ..Training::default() }, rule: Rule::Uniform, ..Recipe::default() };
     WorldConfig {
-        training: Training { steps: 0, ..Training::default() },
+        recipe: Recipe { codec: setup.codec, ..recipe },
         train_time: (interval / 20, interval / 20),
         round: RoundConfig {
             fan_out: setup.fan_out,
@@ -99,11 +104,14 @@ fn world_config(setup: &Setup, seed: u64) -> WorldConfig {
             join_wait: Duration::from_millis(1),
             ..RoundConfig::default()
         },
-        rule: Rule::Uniform,
-        codec: setup.codec,
-        discovery: Discovery::Shuffle(ViewConfig::new(setup.view, setup.shuffle), interval),
+        discovery: Discovery::Membership(MembershipConfig {
+            sampling,
+            shuffle_every: interval,
+            ..MembershipConfig::default()
+        }),
         link: Link { delay: (Duration::from_millis(least), Duration::from_millis(most)), ..Link::default() },
         request_timeout: interval,
+        public: true,
         start_within: interval / 2,
         seed,
         ..WorldConfig::default()
@@ -112,8 +120,7 @@ fn world_config(setup: &Setup, seed: u64) -> WorldConfig {
 
 fn travel(setup: &Setup, peers: usize, seed: u64) -> Result<Trip, ReplicationError> {
     let model = Averaging::new(setup.parameters)?;
-    let nothing = Rows { width: 1, classes: 2, features: [].into(), labels: [].into() };
-    let start = |peer: usize| PeerStart::new(nothing.clone(), model.initial(seed << 32 ^ peer as u64));
+    let start = |peer: usize| PeerStart::new(Dataset::none(), model.initial(seed << 32 ^ peer as u64));
     let began = Instant::now();
     let mut world = World::new(&model, world_config(setup, seed), (0..peers).map(start).collect())?;
     let target = disagreement(world.honest()) * setup.agreed;

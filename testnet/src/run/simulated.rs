@@ -4,22 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peerlearn::NodeConfig;
-use peerlearn::data::Dataset;
-use peerlearn::learner::ModelFamily;
-use peerlearn_protocols::membership::MembershipConfig;
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::recipe::{Recipe, measure_every};
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sampling::Sampling;
-use peerlearn_protocols::sampling::view::ViewConfig;
 use peerlearn_protocols::time::Time;
-use peerlearn_sim::world::{Change, Discovery, Happening, Link, PeerStart, Recipe, Recorded, World, WorldConfig};
-use peerlearn_sim::{Decay, Head, Initial, Mlp, Model, Order, Rows, Training, disagreement, measure};
+use peerlearn_sim::world::{Change, Link, PeerStart, Recorded, SimEvent, World, WorldConfig};
+use peerlearn_sim::{Model, disagreement, measure};
 use tokio::sync::watch;
 
 use super::links::LinkBook;
-use super::module::NodeModel;
 use super::{Ending, RunError};
 use crate::record::{FaultRow, LinkRow, MixRow, PeerRow, RoundRow, Row, SeedWriter};
 use crate::scenario::{Act, Dealt, LinkSetup, PeerPlan, Plan, Step};
+use crate::simulation;
 
 /// How often the whole network is looked at, in virtual time.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -46,22 +43,23 @@ pub fn run_simulated(
     let initial = model.initial(plan.seed);
     let peers = plan.peers.iter().zip(&dealt.parts).zip(recipes(plan));
     let starts = peers.enumerate().map(|(index, ((peer, rows), recipe))| PeerStart {
-        recipe,
+        recipe: Some(recipe),
+        // Who is slow trains longer; the pauses are those of all.
+        round: Some(RoundConfig { min_interval: plan.scenario.pace.0, ..peer.config.round.machine() }),
         attack: peer.attack,
         joins_at: (!peer.joins_at.is_zero()).then_some(Time::ZERO + peer.joins_at),
         train_time: Some(train_time(plan, peer)),
-        training: Some(training(&peer.config)),
         link: Some(link(&links.setup(index))),
-        ..PeerStart::new(rows_of(&rows.train), initial.clone())
+        ..simulation::peer(&peer.config, rows, initial.clone())
     });
     let mut world = World::new(&*model, world_config(plan)?, starts.collect())?;
     world.record(true);
-    let tests = dealt.parts.iter().map(|part| part.test.as_ref().map(rows_of)).collect();
-    let owns = dealt.parts.iter().map(|part| part.validation.as_ref().map(rows_of)).collect();
+    let tests = dealt.parts.iter().map(|part| part.test.clone()).collect();
+    let owns = dealt.parts.iter().map(|part| part.validation.clone()).collect();
     let every = dealt.parts.iter().zip(&plan.peers).map(|(part, peer)| {
         let measured: usize = [&part.validation, &part.test].into_iter().flatten().map(Dataset::len).sum();
         let training = &peer.config.training;
-        peer.config.round.measure_every(measured, u64::from(training.steps) * training.batch as u64)
+        measure_every(peer.config.round.evaluate_every, measured, u64::from(training.steps) * training.batch as u64)
     });
     let every = every.collect();
     let mut run = Run { plan, model: &*model, world, links, tests, owns, every, writer, watch };
@@ -74,8 +72,8 @@ struct Run<'a> {
     model: &'a dyn Model,
     world: World<'a>,
     links: LinkBook,
-    tests: Vec<Option<Rows>>,
-    owns: Vec<Option<Rows>>,
+    tests: Vec<Option<Dataset>>,
+    owns: Vec<Option<Dataset>>,
     /// Rounds from one measurement to the next.
     every: Vec<u64>,
     writer: &'a mut SeedWriter,
@@ -151,7 +149,8 @@ impl Run<'_> {
         for Recorded { at, peer, what } in self.world.drain() {
             let (t_ms, name) = (at.0 / 1000, self.name(peer));
             let row = match what {
-                Happening::Pulled { from, bytes, took } => Row::Mix(MixRow {
+                SimEvent::Estimated(_) => continue,
+                SimEvent::Pulled { from, bytes, took } => Row::Mix(MixRow {
                     t_ms,
                     name,
                     round: self.world.stats(peer).rounds,
@@ -159,14 +158,14 @@ impl Run<'_> {
                     bytes,
                     ms: took.as_millis() as u64,
                 }),
-                Happening::Connected { other } => Row::Link(LinkRow { t_ms, name, other: self.name(other), up: true }),
-                Happening::Disconnected { other } => {
+                SimEvent::Connected { other } => Row::Link(LinkRow { t_ms, name, other: self.name(other), up: true }),
+                SimEvent::Disconnected { other } => {
                     Row::Link(LinkRow { t_ms, name, other: self.name(other), up: false })
                 }
-                Happening::RoundClosed { round, drawn, mixed, refused, age } => {
+                SimEvent::RoundClosed { round, drawn, mixed, refused, age } => {
                     let stats = self.world.stats(peer);
                     let is_measured = round.is_multiple_of(self.every[peer]) || round >= self.plan.scenario.rounds;
-                    let measured = |rows: &Option<Rows>| {
+                    let measured = |rows: &Option<Dataset>| {
                         let rows = rows.as_ref().filter(|_| is_measured)?;
                         Some(measure(self.model, self.world.answer(peer), rows).accuracy)
                     };
@@ -278,51 +277,26 @@ fn check(plan: &Plan) -> Result<(), RunError> {
     Ok(())
 }
 
-/// How a peer learns with others.
-fn recipe(plan: &Plan, config: &NodeConfig) -> Recipe {
-    let rule = config.mixing.rule;
-    // Who is slow trains longer; the pauses are those of all.
-    let round = RoundConfig { min_interval: plan.scenario.pace.0, ..config.round.machine(rule) };
-    Recipe { rule, codec: config.exchange.codec, rounding: config.exchange.rounding, round }
-}
-
-/// The recipe of every peer, one for all that have the same; none for those that learn like the first.
-fn recipes(plan: &Plan) -> Vec<Option<Arc<Recipe>>> {
+/// The recipe of every peer, one for all that have the same.
+fn recipes(plan: &Plan) -> Vec<Arc<Recipe>> {
     let mut known: Vec<Arc<Recipe>> = Vec::new();
     let mut own = |peer: &PeerPlan| {
-        let recipe = recipe(plan, &peer.config);
+        let recipe = peer.config.recipe();
         let number = known.iter().position(|held| **held == recipe).unwrap_or_else(|| {
             known.push(Arc::new(recipe));
             known.len() - 1
         });
-        (number > 0).then(|| Arc::clone(&known[number]))
+        Arc::clone(&known[number])
     };
     plan.peers.iter().map(&mut own).collect()
 }
 
 fn model(plan: &Plan, dealt: &Dealt) -> Result<Box<dyn Model>, RunError> {
     let refuse = |reason: String| RunError::Driver { driver: "sim", reason };
-    let nobody = || refuse("there is nobody".to_owned());
-    let family = &plan.peers.first().ok_or_else(nobody)?.config.task.model;
-    let rows = &dealt.parts.first().ok_or_else(nobody)?.train;
-    let hidden: &[usize] = match family {
-        ModelFamily::Linear => &[],
-        ModelFamily::Mlp(hidden) => hidden,
-        ModelFamily::Cnn => {
-            let model = NodeModel::new(family, rows.input(), rows.classes());
-            return Ok(Box::new(model.map_err(|error| refuse(error.to_string()))?));
-        }
+    let (Some(peer), Some(part)) = (plan.peers.first(), dealt.parts.first()) else {
+        return Err(refuse("there is nobody".to_owned()));
     };
-    Ok(Box::new(Mlp::new(rows.width(), hidden, rows.classes(), Head::Softmax, Initial::He)?))
-}
-
-fn rows_of(data: &Dataset) -> Rows {
-    Rows {
-        width: data.width(),
-        classes: data.classes(),
-        features: data.features().into(),
-        labels: data.labels().into(),
-    }
+    simulation::model(&peer.config.task.model, &part.train).map_err(|error| refuse(error.to_string()))
 }
 
 /// Virtual time of a round's training: a fifth of a round, or most of it for slow peers, whose pauses are no longer.
@@ -337,48 +311,12 @@ fn link(setup: &LinkSetup) -> Link {
     Link { delay, loss: setup.loss.unwrap_or(0.0), uplink: setup.rate.map_or(UPLINK, |rate| rate.0 as f64) }
 }
 
-fn training(config: &NodeConfig) -> Training {
-    let (training, outer) = (&config.training, &config.mixing.outer);
-    Training {
-        steps: training.steps,
-        batch: training.batch,
-        order: Order::Shuffled,
-        learning_rate: training.learning_rate,
-        decay: Decay::Halving(training.decay_rounds),
-        weight_decay: training.weight_decay,
-        momentum: training.momentum,
-        keep_momentum: false,
-        clip_norm: training.clip_norm,
-        proximal: training.proximal,
-        control_variate: training.control_variate,
-        outer: outer.enabled.then_some((outer.rate, outer.momentum)),
-        reference_steps: training.reference_steps,
-        moving_average: config.mixing.moving_average,
-    }
-}
-
 fn world_config(plan: &Plan) -> Result<WorldConfig, RunError> {
     let refuse = |reason: String| RunError::Driver { driver: "sim", reason };
     let first = plan.peers.first().ok_or_else(|| refuse("there is nobody".to_owned()))?;
-    let config = &first.config;
-    let sampling = config.membership.sampling().map_err(|error| refuse(error.to_string()))?;
-    let discovery = match sampling {
-        Sampling::View { size } => Discovery::Shuffle(ViewConfig::of_size(size), config.membership.shuffle_every),
-        sampling => Discovery::Gossip(MembershipConfig { sampling, ..config.membership.machine() }),
-    };
-    let Recipe { rule, codec, rounding, round } = recipe(plan, config);
     Ok(WorldConfig {
-        training: training(config),
-        train_time: (Duration::from_millis(1), Duration::from_millis(1)),
-        round,
-        rule,
-        codec,
-        rounding,
-        discovery,
         link: link(&plan.scenario.links),
-        request_timeout: config.network.request_timeout,
         start_within: START_WITHIN,
-        seed: plan.seed,
-        ..WorldConfig::default()
+        ..simulation::world(&first.config, plan.seed).map_err(|error| refuse(error.to_string()))?
     })
 }

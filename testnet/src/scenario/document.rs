@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use peerlearn::runtime::settings::{line_at, line_of};
 use toml::{Table, Value};
 
 use super::{Scenario, ScenarioError};
@@ -100,7 +100,7 @@ impl Document {
     /// A complaint about a key, with its line or the option that set it.
     pub fn wrong(&self, key: &str, reason: impl Into<String>) -> ScenarioError {
         let set = self.set.iter().rev().find(|(set, _)| key == *set || key.starts_with(&format!("{set}.")));
-        let origin = match (set, self.line(key)) {
+        let origin = match (set, line_of(&self.text, key)) {
             (Some((_, words)), _) => words.clone(),
             (None, Some(line)) => format!("{}:{line}", self.path.display()),
             (None, None) => self.path.display().to_string(),
@@ -111,33 +111,6 @@ impl Document {
     fn words(&self) -> Vec<String> {
         self.set.values().cloned().collect()
     }
-
-    /// The line of a key such as `fault.2.at`, or of the nearest thing around it.
-    fn line(&self, key: &str) -> Option<usize> {
-        let root = DeTable::parse(&self.text).ok()?;
-        let (mut at, mut names) = (None, key.split('.'));
-        let first = names.next()?;
-        let (found, mut value) = root.get_ref().iter().find(|(name, _)| name.get_ref() == first)?;
-        at = at.or(Some(found.span().start));
-        for name in names {
-            let next = match value.get_ref() {
-                DeValue::Table(table) => table.iter().find(|(key, _)| key.get_ref() == name),
-                DeValue::Array(items) => {
-                    let Some(item) = name.parse::<usize>().ok().and_then(|index| items.get(index)) else { break };
-                    (at, value) = (Some(item.span().start), item);
-                    continue;
-                }
-                _ => None,
-            };
-            let Some((key, inner)) = next else { break };
-            (at, value) = (Some(key.span().start), inner);
-        }
-        at.map(|at| line_at(&self.text, at))
-    }
-}
-
-fn line_at(text: &str, at: usize) -> usize {
-    text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count() + 1
 }
 
 fn text_error(path: &Path, text: &str, error: &toml::de::Error) -> ScenarioError {

@@ -4,14 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use peerlearn::data::{DataConfig, DataError, Loaded, Partition, Raw, Scaling, Values, prepare};
+use peerlearn::data::csv::CsvReader;
+use peerlearn::data::{
+    DataConfig, DataError, Loaded, Partition, Raw, Scaling, Values, classes_of, cut_by_shares, dirichlet_shares,
+    prepare,
+};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{DataSetup, Document, ScenarioError};
-use crate::replications::gamma;
 
 /// Least rows of a peer.
 const LEAST: usize = 2;
@@ -169,19 +172,11 @@ fn quantity(usable: &[usize], peers: usize, alpha: &str, seed: u64) -> Result<Ve
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = usable.to_vec();
     rows.shuffle(&mut rng);
-    let draws: Vec<f64> = (0..peers).map(|_| gamma(alpha, &mut rng)).collect();
-    let total: f64 = draws.iter().sum();
+    let shares = dirichlet_shares(alpha, peers, &mut rng);
     // Everybody has a few; the rest goes by the draws.
     let (few, rest) = rows.split_at(peers * LEAST);
     let mut parts: Vec<Vec<usize>> = few.chunks(LEAST).map(<[usize]>::to_vec).collect();
-    let (mut start, mut share) = (0, 0.0);
-    for (peer, draw) in draws.iter().enumerate() {
-        share += draw;
-        let end = ((rest.len() as f64 * (share / total).min(1.0)).round() as usize).max(start);
-        let end = if peer + 1 == peers { rest.len() } else { end };
-        parts[peer].extend_from_slice(&rest[start..end]);
-        start = end;
-    }
+    parts.iter_mut().zip(cut_by_shares(rest, &shares)).for_each(|(part, piece)| part.extend(piece));
     parts.iter_mut().for_each(|part| part.sort_unstable());
     Ok(parts)
 }
@@ -247,73 +242,93 @@ fn read(document: &Document, setup: &DataSetup) -> Result<Source, ScenarioError>
     Ok(Source { train, test, scaling, column: Vec::new(), test_column: Vec::new() })
 }
 
+/// The key that is wrong, and what is wrong with it.
 type Wrong = (&'static str, String);
+
+/// What the columns of a CSV file are for.
+struct Columns<'a> {
+    label: usize,
+    /// Whose words deal the rows.
+    by: Option<usize>,
+    /// Rows with this word there are for measuring.
+    test: Option<(usize, &'a str)>,
+    features: Vec<usize>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(reader: &CsvReader, shown: &str, setup: &'a DataSetup) -> Result<Self, Wrong> {
+        let find = |key: &'static str, name: &str| {
+            let missing = || (key, format!("{shown} has no column {name:?}; it has {}", reader.header().join(", ")));
+            reader.column(name).ok_or_else(missing)
+        };
+        let label = find("label", if setup.label.is_empty() { "label" } else { &setup.label })?;
+        let by = setup.partition.strip_prefix("column:").map(|name| find("partition", name)).transpose()?;
+        let test = match setup.test_where.split_once('=') {
+            Some((name, value)) => Some((find("test_where", name.trim())?, value.trim())),
+            None if setup.test_where.is_empty() => None,
+            None => return Err(("test_where", "write it as column=value".to_owned())),
+        };
+        let skipped: Vec<usize> = setup.skip.iter().map(|name| find("skip", name)).collect::<Result<_, _>>()?;
+        let no_feature = |column: usize| {
+            column == label
+                || Some(column) == by
+                || test.is_some_and(|(of, _)| of == column)
+                || skipped.contains(&column)
+        };
+        let features = (0..reader.header().len()).filter(|&column| !no_feature(column)).collect();
+        Ok(Self { label, by, test, features })
+    }
+}
+
+/// A row of a CSV file.
+struct Record {
+    is_test: bool,
+    label: String,
+    /// Its word in the column that deals the rows.
+    word: String,
+    features: Vec<f32>,
+}
 
 /// A CSV file: its label column, columns that are no features, and rows that are for measuring.
 fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
-    let shown = path.display();
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| ("source", format!("{shown}: {error}")))?;
-    let header: Vec<String> =
-        reader.headers().map_err(|error| ("source", format!("{shown}: {error}")))?.iter().map(str::to_owned).collect();
-    let find = |key: &'static str, name: &str| {
-        let found = header.iter().position(|column| column == name);
-        found.ok_or_else(|| (key, format!("{shown} has no column {name:?}; it has {}", header.join(", "))))
-    };
-    let label = find("label", if setup.label.is_empty() { "label" } else { &setup.label })?;
-    let by = setup.partition.strip_prefix("column:").map(|name| find("partition", name)).transpose()?;
-    let test = match setup.test_where.split_once('=') {
-        Some((name, value)) => Some((find("test_where", name.trim())?, value.trim())),
-        None if setup.test_where.is_empty() => None,
-        None => return Err(("test_where", "write it as column=value".to_owned())),
-    };
-    let skipped: Vec<usize> = setup.skip.iter().map(|name| find("skip", name)).collect::<Result<_, _>>()?;
-    let no_feature = |column: usize| {
-        column == label || Some(column) == by || test.is_some_and(|(of, _)| of == column) || skipped.contains(&column)
-    };
-    let columns: Vec<usize> = (0..header.len()).filter(|&column| !no_feature(column)).collect();
-    let mut rows: Vec<(bool, String, String, Vec<f32>)> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| ("source", format!("{shown}: {error}")))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: usize| record.get(column).unwrap_or_default();
-        let number = |&column: &usize| {
-            let value = cell(column).parse::<f32>().ok().filter(|value| value.is_finite());
-            value.ok_or_else(|| {
-                ("source", format!("{shown}:{line}: {} is {:?}, which is no number", header[column], cell(column)))
-            })
-        };
-        let features = columns.iter().map(number).collect::<Result<_, _>>()?;
-        let is_test = test.is_some_and(|(column, value)| cell(column) == value);
-        rows.push((is_test, cell(label).to_owned(), by.map_or(String::new(), |by| cell(by).to_owned()), features));
+    let shown = path.display().to_string();
+    let said = |error: DataError| ("source", error.to_string());
+    let mut reader = CsvReader::open(path, true).map_err(said)?;
+    let columns = Columns::of(&reader, &shown, setup)?;
+    let mut records = Vec::new();
+    while let Some(row) = reader.next_row().map_err(said)? {
+        let features = columns.features.iter().map(|&column| row.number(column)).collect::<Result<_, _>>();
+        records.push(Record {
+            is_test: columns.test.is_some_and(|(column, value)| row.cell(column) == value),
+            label: row.cell(columns.label).to_owned(),
+            word: columns.by.map_or(String::new(), |by| row.cell(by).to_owned()),
+            features: features.map_err(said)?,
+        });
     }
-    let mut classes: Vec<String> = rows.iter().map(|(_, label, ..)| label.clone()).collect();
-    classes.sort();
-    classes.dedup();
-    if columns.is_empty() || !(2..=10_000).contains(&classes.len()) {
-        return Err(("label", format!("{shown} has {} features and {} classes", columns.len(), classes.len())));
+    let classes = classes_of(records.iter().map(|record| record.label.clone()).collect());
+    if columns.features.is_empty() || !(2..=10_000).contains(&classes.len()) {
+        let reason = format!("{shown} has {} features and {} classes", columns.features.len(), classes.len());
+        return Err(("label", reason));
     }
-    let raw = |wanted: bool| {
-        let chosen = rows.iter().filter(|(is_test, ..)| *is_test == wanted);
-        let number = |label: &String| classes.binary_search(label).unwrap_or(0) as u32;
-        let (labels, features): (Vec<u32>, Vec<&Vec<f32>>) =
-            chosen.map(|(_, label, _, features)| (number(label), features)).unzip();
-        Raw {
-            input: vec![columns.len()],
-            classes: classes.clone(),
-            features: Values::Floats(Arc::new(features.into_iter().flatten().copied().collect())),
-            labels,
-        }
-    };
-    let words = |wanted: bool| match by {
-        Some(_) => rows.iter().filter(|(is, ..)| *is == wanted).map(|(_, _, word, _)| word.clone()).collect(),
+    let (test, train): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| record.is_test);
+    let words = |records: &[Record]| match columns.by {
+        Some(_) => records.iter().map(|record| record.word.clone()).collect(),
         None => Vec::new(),
     };
-    let (column, test_column) = (words(false), words(true));
-    let test = Some(raw(true)).filter(|test| !test.labels.is_empty());
-    Ok(Source { train: raw(false), test, scaling: Scaling::Standard, column, test_column })
+    let (column, test_column) = (words(&train), words(&test));
+    let raw = |records: Vec<Record>| raw_of(records, columns.features.len(), &classes);
+    let test = Some(raw(test)).filter(|test| !test.labels.is_empty());
+    Ok(Source { train: raw(train), test, scaling: Scaling::Standard, column, test_column })
+}
+
+fn raw_of(records: Vec<Record>, width: usize, classes: &[String]) -> Raw {
+    let number = |label: &String| classes.iter().position(|class| class == label).unwrap_or(0) as u32;
+    Raw {
+        input: vec![width],
+        labels: records.iter().map(|record| number(&record.label)).collect(),
+        features: Values::Floats(Arc::new(records.into_iter().flat_map(|record| record.features).collect())),
+        classes: classes.to_vec(),
+    }
 }
 
 #[cfg(test)]

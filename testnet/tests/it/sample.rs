@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use peerlearn::demo::name;
+use peerlearn_harness::name;
 use peerlearn_testnet::record::{
     Expectation, FaultRow, LinkRow, Machine, MixRow, NetworkRow, PeerRow, RoundRow, RunInfo, RunOutcome, RunWriter,
     SeedWriter, utc,

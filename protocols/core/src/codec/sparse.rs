@@ -15,7 +15,7 @@ pub(super) struct TopK {
 }
 
 /// Values sent of `len` parameters, at least one.
-pub(super) fn count(len: usize, permille: u16) -> usize {
+pub(crate) fn count(len: usize, permille: u16) -> usize {
     // The product may not fit 32 bits.
     (len as u64 * u64::from(permille)).div_ceil(1000) as usize
 }
@@ -23,7 +23,7 @@ pub(super) fn count(len: usize, permille: u16) -> usize {
 /// Fills `order` with the `count` positions at which `params` is farthest from `sent`, ascending.
 ///
 /// Costs a selection, O(n), and a sort of what is kept. Of equal changes the first positions win, so that two runs agree.
-pub(super) fn rank(params: &[f32], sent: &[f32], count: usize, order: &mut Vec<u32>) {
+pub(crate) fn rank(params: &[f32], sent: &[f32], count: usize, order: &mut Vec<u32>) {
     order.clear();
     order.extend(0..params.len() as u32);
     let change = |&at: &u32| Reverse(((params[at as usize] - sent[at as usize]).abs().to_bits(), Reverse(at)));

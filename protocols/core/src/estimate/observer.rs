@@ -16,7 +16,7 @@ const MOST_HEARD: usize = 64;
 
 /// The few numbers that travel between peers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct EstimateReport {
     /// Epoch of the size sketch.
     pub epoch: u64,
     /// Its minima, `[values]`.
@@ -27,7 +27,7 @@ pub struct Told {
 
 /// What a peer saw while it mixed, before anything was averaged.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Sight {
+pub struct RoundObservation {
     /// Squared distance of the own model to each one pulled, without those that were stale.
     pub squared: Vec<(PeerId, f64)>,
     /// Distance of the own model after this mix to that after the one before.
@@ -85,46 +85,43 @@ impl Observer {
         self.size.met(peer);
     }
 
-    /// Takes in what a drawn peer told.
+    /// Takes in what a drawn peer reported.
     ///
     /// # Errors
     ///
     /// [`EstimateError`] for numbers that no honest peer tells; nothing of them is taken then.
-    pub fn hear(&mut self, from: PeerId, told: &Told) -> Result<(), EstimateError> {
-        self.size.receive(from, &SizeSketch::from_parts(told.epoch, told.minima.clone())?)?;
+    pub fn hear(&mut self, from: PeerId, report: &EstimateReport) -> Result<(), EstimateError> {
+        self.size.receive(from, &SizeSketch::from_parts(report.epoch, report.minima.clone())?)?;
         if self.heard.len() < MOST_HEARD {
-            self.heard.extend(told.spread);
+            self.heard.extend(report.spread);
         }
         Ok(())
     }
 
     /// Closes a round of estimates: with what was seen in its mix, if anything was mixed.
-    pub fn close(&mut self, sight: Option<&Sight>) -> Estimate {
+    pub fn close(&mut self, seen: Option<&RoundObservation>) -> Estimate {
         self.size.close_round();
-        if let Some(sight) = sight {
-            let squared: Vec<f64> = sight.squared.iter().map(|(_, squared)| *squared).collect();
+        if let Some(seen) = seen {
+            let squared: Vec<f64> = seen.squared.iter().map(|(_, squared)| *squared).collect();
             self.disagreement.observe(&squared);
         }
         self.disagreement.hear(&std::mem::take(&mut self.heard));
         let peers = self.size.estimate().map(|size| if self.uniform { size.peers } else { size.sketch });
         // Where somebody was pulled from there are two at least, whatever the sketch says.
         let disagreement = self.disagreement.rms_among(peers.map_or(f64::MAX, |peers| peers.max(2.0)));
-        let relative = sight.and_then(|sight| part(disagreement?, sight.norm));
-        if let (Some(sight), Some(relative)) = (sight, relative) {
-            self.judge(sight, relative);
+        let relative = seen.and_then(|seen| part(disagreement?, seen.norm));
+        if let (Some(seen), Some(relative)) = (seen, relative) {
+            self.judge(seen, relative);
         }
         let verdict = self.tracker.verdict();
         self.current = Estimate { peers, disagreement, relative: relative.or(self.current.relative), verdict };
         self.current
     }
 
-    fn judge(&mut self, sight: &Sight, relative: f64) {
-        let Some(movement) = part(sight.movement, sight.norm) else { return };
-        let distances: Vec<(PeerId, f64)> = sight
-            .squared
-            .iter()
-            .filter_map(|(peer, squared)| Some((*peer, part(squared.sqrt(), sight.norm)?)))
-            .collect();
+    fn judge(&mut self, seen: &RoundObservation, relative: f64) {
+        let Some(movement) = part(seen.movement, seen.norm) else { return };
+        let distances: Vec<(PeerId, f64)> =
+            seen.squared.iter().filter_map(|(peer, squared)| Some((*peer, part(squared.sqrt(), seen.norm)?))).collect();
         // Cannot fail: both numbers are finite and not negative.
         let _ = self.tracker.observe(RoundSeen { disagreement: relative, movement, distances: &distances });
     }
@@ -135,9 +132,9 @@ impl Observer {
     }
 
     /// What to tell whoever asks.
-    pub fn told(&self) -> Told {
+    pub fn report(&self) -> EstimateReport {
         let sketch = self.size.sketch();
-        Told { epoch: sketch.epoch(), minima: sketch.minima().to_vec(), spread: self.disagreement.share() }
+        EstimateReport { epoch: sketch.epoch(), minima: sketch.minima().to_vec(), spread: self.disagreement.share() }
     }
 }
 

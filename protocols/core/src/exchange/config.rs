@@ -7,10 +7,12 @@ pub struct ExchangeConfig {
     pub resumes: u32,
     /// Publications kept besides the newest, so that a pull begun before a new round can end.
     pub kept: usize,
+    /// Whether models are asked for as compressed frames; needs the feature `zstd`, and is not done under push-sum.
+    pub compressed: bool,
 }
 
 impl Default for ExchangeConfig {
     fn default() -> Self {
-        Self { resumes: 3, kept: 1 }
+        Self { resumes: 3, kept: 1, compressed: false }
     }
 }

@@ -1,14 +1,16 @@
 //! The conversation with one holder.
 
-use thiserror::Error;
+use std::sync::Arc;
 
+use super::{ExchangeConfig, PullError, PullFailure};
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};
 use crate::mixing::push_sum::{Ask, Grant};
-use crate::score::Fault;
+use crate::params::Layout;
+use crate::wire::blob::Blob;
 use crate::wire::control::MAX_HASHES;
 use crate::wire::manifest::chunk_count;
-use crate::wire::{BulkRequest, Manifest, Offer, Refusal, Request, Response};
+use crate::wire::{BulkRequest, Manifest, Offer, Publication, Request, Response};
 
 /// What is wanted of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,27 +25,47 @@ pub struct PullOrder {
     pub least_age: u64,
     /// Times to go on after a cut.
     pub resumes: u32,
-    /// Whether the model may come in a coat, and then with fewer bytes.
-    pub packed: bool,
+    /// Whether the model may come in a compressed frame, and then with fewer bytes.
+    pub compressed: bool,
+    /// Whether its values are to be checked as soon as it is here: for what is agreed on before it is mixed.
+    pub checked: bool,
     /// The question for mass that goes with it, under push-sum.
     pub share: Option<Ask>,
-    /// The meeting it belongs to.
-    pub meeting: Option<Meeting>,
+    /// The session it belongs to.
+    pub session: Option<SessionRole>,
 }
 
-/// How a pull belongs to a meeting of two; see [`super::pairing`].
+impl PullOrder {
+    /// A pull that belongs to a session about one's own published model: the other one is of the same codec, plain, and is
+    /// checked at once.
+    pub fn for_session(task: TaskId, ours: &Publication, role: SessionRole) -> Self {
+        Self {
+            task,
+            codec: ours.offer.codec,
+            bytes: ours.offer.bytes,
+            least_age: 0,
+            resumes: ExchangeConfig::default().resumes,
+            compressed: false,
+            checked: true,
+            share: None,
+            session: Some(role),
+        }
+    }
+}
+
+/// How a pull belongs to a session of two; see [`super::pairwise`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meeting {
-    /// This peer leads it: the holder is asked to meet, and answers with the model it names.
-    Led {
-        /// The number of the meeting.
+pub enum SessionRole {
+    /// This peer initiates it: the holder is asked for a session, and answers with the model it names.
+    Initiator {
+        /// The number of the session.
         number: u64,
         /// The own model that is named.
         ours: Root,
     },
-    /// This peer is the guest: only this model of the leader will do.
-    Guest {
-        /// The model that the leader named.
+    /// This peer responds: only this model of the initiator will do.
+    Responder {
+        /// The model that the initiator named.
         theirs: Root,
     },
 }
@@ -64,72 +86,43 @@ pub enum Step {
 }
 
 /// A complete, verified, still encoded model.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pulled {
     /// What it was offered as.
     pub offer: Offer,
     /// The mass handed over with it, where it was asked for. Not taken yet.
     pub grant: Option<Grant>,
     /// The encoded bytes.
-    pub blob: Vec<u8>,
+    pub blob: Arc<Vec<u8>>,
 }
 
-/// Why a pull came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum PullError {
-    /// The holder said no.
-    #[error("refused: {reason:?}")]
-    Refused {
-        /// Its reason.
-        reason: Refusal,
-        /// Do not ask again before this many milliseconds.
-        retry_after_ms: u32,
-    },
-    /// The model is too far behind to be of use.
-    #[error("model of age {age} is older than the least useful age {least}")]
-    Stale {
-        /// Its age.
-        age: u64,
-        /// The least age wanted.
-        least: u64,
-    },
-    /// The holder has another model than the one that was named.
-    #[error("the holder has another model by now")]
-    Another,
-    /// Cut too often.
-    #[error("stream was cut {cuts} times")]
-    Cut {
-        /// Times.
-        cuts: u32,
-    },
-    /// The offered size is not the size of the shared layout. The holder is at fault.
-    #[error("offered {got} bytes where the layout has {want}")]
-    WrongSize {
-        /// Bytes offered.
-        got: u64,
-        /// Bytes of the own layout.
-        want: u64,
-    },
-    /// A chunk or the list of hashes is not what was offered. The holder is at fault.
-    #[error("chunk {chunk} does not have the offered hash")]
-    WrongHash {
-        /// Index of the chunk; the number of chunks when the list itself is wrong.
-        chunk: u32,
-    },
-    /// An answer that does not fit the question. The holder is at fault.
-    #[error("answer does not fit the question")]
-    Unexpected,
-}
-
-impl PullError {
-    /// What to count against the holder; `None` where an honest one gets here too.
-    pub fn fault(&self) -> Option<Fault> {
-        match self {
-            PullError::WrongHash { .. } => Some(Fault::WrongHash),
-            PullError::WrongSize { .. } => Some(Fault::WrongShape),
-            PullError::Unexpected => Some(Fault::Unexpected),
-            _ => None,
+impl Pulled {
+    /// Takes what arrived out of its compressed frame and checks its values, as far as the order says so. For whoever carries
+    /// out pulls, at their end: it takes time that grows with the model.
+    ///
+    /// # Errors
+    /// [`PullFailure::NoModel`].
+    pub fn completed(self, order: &PullOrder, layout: &Layout) -> Result<Self, PullFailure> {
+        let pulled = if order.compressed { self.decompressed(order.bytes)? } else { self };
+        if order.checked && Blob::parse(&pulled.blob, layout).is_err() {
+            return Err(PullFailure::NoModel);
         }
+        Ok(pulled)
+    }
+
+    #[cfg(feature = "zstd")]
+    fn decompressed(self, most: u64) -> Result<Self, PullFailure> {
+        match crate::wire::compressed::decompress(&self.blob, most) {
+            Ok(std::borrow::Cow::Borrowed(_)) => Ok(self),
+            Ok(std::borrow::Cow::Owned(blob)) => Ok(Self { blob: Arc::new(blob), ..self }),
+            Err(_) => Err(PullFailure::NoModel),
+        }
+    }
+
+    /// Without the feature no order asks for frames, so what arrives is plain or no model.
+    #[cfg(not(feature = "zstd"))]
+    fn decompressed(self, most: u64) -> Result<Self, PullFailure> {
+        if self.blob.len() as u64 == most { Ok(self) } else { Err(PullFailure::NoModel) }
     }
 }
 
@@ -156,13 +149,20 @@ impl Pull {
     /// Starts a pull; the step is to ask for the newest offer.
     pub fn new(order: PullOrder) -> (Self, Step) {
         let (task, codec) = (order.task, order.codec);
-        let step = Step::Ask(match (order.meeting, order.share) {
-            (Some(Meeting::Led { number, ours }), _) => Request::Meet { task, codec, number, root: ours },
-            (_, None) if order.packed => Request::Packed { task, codec },
+        let step = Step::Ask(match (order.session, order.share) {
+            (Some(SessionRole::Initiator { number, ours }), _) => {
+                Request::OpenSession { task, codec, number, root: ours }
+            }
+            (_, None) if order.compressed => Request::Compressed { task, codec },
             (_, None) => Request::Newest { task, codec },
             (_, Some(Ask { number, taken })) => Request::Share { task, codec, number, taken },
         });
         (Self { order, state: State::Asking, grant: None, blob: Vec::new(), next: 0, cuts: 0 }, step)
+    }
+
+    /// What it was told to fetch.
+    pub fn order(&self) -> &PullOrder {
+        &self.order
     }
 
     /// Takes the answer to the last [`Step::Ask`].
@@ -172,14 +172,14 @@ impl Pull {
                 Step::Failed(PullError::Refused { reason, retry_after_ms })
             }
             (State::Asking, Response::Offer { offer, hashes }) if self.order.share.is_none() => {
-                match self.order.meeting {
+                match self.order.session {
                     None => self.offered(offer, hashes),
-                    Some(Meeting::Guest { theirs }) if theirs == offer.root => self.offered(offer, hashes),
-                    Some(Meeting::Guest { .. }) => Step::Failed(PullError::Another),
-                    Some(Meeting::Led { .. }) => Step::Failed(PullError::Unexpected),
+                    Some(SessionRole::Responder { theirs }) if theirs == offer.root => self.offered(offer, hashes),
+                    Some(SessionRole::Responder { .. }) => Step::Failed(PullError::Another),
+                    Some(SessionRole::Initiator { .. }) => Step::Failed(PullError::Unexpected),
                 }
             }
-            (State::Asking, Response::Meeting { offer, hashes, number }) if matches!(self.order.meeting, Some(Meeting::Led { number: asked, .. }) if asked == number) => {
+            (State::Asking, Response::Session { offer, hashes, number }) if matches!(self.order.session, Some(SessionRole::Initiator { number: asked, .. }) if asked == number) => {
                 self.offered(offer, hashes)
             }
             (State::Asking, Response::Share { offer, hashes, number, mass })
@@ -203,7 +203,7 @@ impl Pull {
         if offer.codec != order.codec {
             return Step::Failed(PullError::Unexpected);
         }
-        let fits = if order.packed { offer.bytes <= order.bytes } else { offer.bytes == order.bytes };
+        let fits = if order.compressed { offer.bytes <= order.bytes } else { offer.bytes == order.bytes };
         if !fits {
             return Step::Failed(PullError::WrongSize { got: offer.bytes, want: order.bytes });
         }
@@ -283,7 +283,11 @@ impl Pull {
         self.next += 1;
         if self.next as usize == manifest.hashes().len() {
             self.state = State::Over;
-            return Step::Done(Box::new(Pulled { offer, grant: self.grant, blob: std::mem::take(&mut self.blob) }));
+            return Step::Done(Box::new(Pulled {
+                offer,
+                grant: self.grant,
+                blob: Arc::new(std::mem::take(&mut self.blob)),
+            }));
         }
         Step::Read(manifest.chunk_bytes(self.next))
     }

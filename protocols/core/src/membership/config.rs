@@ -46,3 +46,10 @@ impl Default for MembershipConfig {
         }
     }
 }
+
+impl MembershipConfig {
+    /// Pause before the next dial after so many failures in a row.
+    pub(super) fn redial_pause(&self, failures: u32) -> Duration {
+        self.redial_first.saturating_mul(1 << failures.min(16)).min(self.redial_most)
+    }
+}

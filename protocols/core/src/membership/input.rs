@@ -1,7 +1,7 @@
 //! What membership is told.
 
 use crate::id::PeerId;
-use crate::wire::{Address, Announcement, Descriptor, OfferSummary, Sketch};
+use crate::wire::{Address, Announcement, Descriptor};
 
 /// An address to try that did not come by gossip: a ticket, a setting, the address book, mDNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,17 +52,6 @@ pub enum Input {
     Moved {
         /// The new addresses, most useful first.
         addresses: Vec<Address>,
-    },
-    /// The own model or data changed; goes out with the next announcement.
-    Published {
-        /// Rounds closed.
-        round: u64,
-        /// Rows trained on.
-        samples: u32,
-        /// The newest model.
-        offer: Option<OfferSummary>,
-        /// Numbers about it.
-        sketch: Sketch,
     },
     /// A peer asks for a shuffle; answered by [`super::Output::Answer`], whatever comes.
     ShuffleAsked {

@@ -3,6 +3,7 @@
 use super::distances::Distances;
 use super::{Column, Meta, Needs, Plan, Refused, Rule, Scene, age, columns};
 use crate::id::PeerId;
+use crate::invariant::no_overreach;
 use crate::wire::blob::Blob;
 
 /// Parameters worked on at a time: 16 KiB of `f32`, so that own block and scratch stay in the first-level cache.
@@ -46,6 +47,8 @@ pub struct MixOutcome {
     /// Whether the own model was far behind the others: drift correction and outer momentum refer to a past that no
     /// longer counts, and are to be reset.
     pub was_behind: bool,
+    /// Whether [`crate::invariant::no_overreach`] holds; always where weights are masses, which are nobody's claim alone.
+    pub is_fair: bool,
 }
 
 /// Mixes candidates into the own model by a rule that needs no losses; see [`mix_judged`].
@@ -85,6 +88,8 @@ pub fn mix_judged(
         }
     }
     let accepted: Vec<Meta> = mixed.iter().map(|(_, candidate)| candidate.meta).collect();
+    let weights: Vec<f32> = mixed.iter().map(|(weight, _)| *weight).collect();
+    let by_weight = matches!(plan, Plan::Weighted(_)) && *rule != Rule::PushSum;
     match plan {
         Plan::Weighted(_) => weighted_mean(own.params, &mixed),
         Plan::Columns(column, _) => column_by_column(column, own.params, &mixed),
@@ -95,6 +100,7 @@ pub fn mix_judged(
         was_behind: age::is_behind(own.meta, &metas),
         mixed: mixed.iter().map(|(_, candidate)| candidate.peer).collect(),
         refused,
+        is_fair: !by_weight || no_overreach(&weights),
     }
 }
 

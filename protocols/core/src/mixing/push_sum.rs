@@ -129,7 +129,8 @@ impl Account {
             return None;
         }
         let mut account = Self { first: kept.first.max(first), ..kept };
-        account.holders.iter_mut().for_each(|holder| holder.asked = holder.asked.max(first));
+        // Tries are not on disk, and a new start tries anew.
+        account.holders.iter_mut().for_each(|holder| (holder.asked, holder.tries) = (holder.asked.max(first), 0));
         Some(account)
     }
 
@@ -172,14 +173,18 @@ impl Account {
 
     /// Takes a grant; false when it does not answer the newest question, or does so a second time.
     pub fn take(&mut self, peer: PeerId, grant: Grant) -> bool {
-        let Some(holder) = self.holders.iter_mut().find(|holder| holder.peer == peer) else { return false };
-        let answers = grant.number == holder.asked && grant.number > holder.taken;
-        if !answers || grant.mass > MOST {
-            return false;
-        }
+        let can_take = self.can_take(&peer, &grant);
+        let Some(holder) = self.holders.iter_mut().find(|holder| holder.peer == peer && can_take) else { return false };
         (holder.taken, holder.settled, holder.tries) = (grant.number, false, 0);
         self.held = self.held.saturating_add(grant.mass);
         true
+    }
+
+    /// Whether a grant may be taken: it answers the newest question to its holder, and was not taken yet.
+    pub fn can_take(&self, peer: &PeerId, grant: &Grant) -> bool {
+        let holder = self.holders.iter().find(|holder| holder.peer == *peer);
+        let answers = holder.is_some_and(|holder| grant.number == holder.asked && grant.number > holder.taken);
+        answers && grant.mass <= MOST
     }
 
     /// Up to `count` holders that do not know yet that their grant was taken, those told least often first, each with the

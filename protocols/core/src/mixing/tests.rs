@@ -136,7 +136,7 @@ fn a_pair_is_the_first_candidate_and_the_own_model() {
     let [a, b] = [[0.0, 4.0], [2.0, -4.0]].map(|params| encode(Codec::F32, &layout, &params).unwrap());
     let [a, b] = [&a, &b].map(|blob| Blob::parse(blob, &layout).unwrap());
     let mut model = [10.0, 10.0];
-    pair::add_half(&mut model, &a, &b);
+    pair::add_share(&mut model, &a, &b, 0.5);
     assert_eq!(model, [11.0, 6.0]);
 }
 
@@ -220,8 +220,8 @@ fn a_pair_keeps_its_sum_whatever_the_codec() {
         // Both went on learning since they published.
         let (mut one, mut two) = (model(0.38), model(1.2));
         let before: Vec<f64> = one.iter().zip(&two).map(|(x, y)| f64::from(*x) + f64::from(*y)).collect();
-        pair::add_half(&mut one, &a, &b);
-        pair::add_half(&mut two, &b, &a);
+        pair::add_share(&mut one, &a, &b, 0.5);
+        pair::add_share(&mut two, &b, &a, 0.5);
         for ((x, y), sum) in one.iter().zip(&two).zip(before) {
             assert!((f64::from(*x) + f64::from(*y) - sum).abs() < 1e-6, "{codec:?}");
         }

@@ -10,9 +10,9 @@ pub struct RoundConfig {
     pub fan_out: usize,
     /// Longest time a round waits for models.
     pub deadline: Duration,
-    /// How long a round waits for its last models once half of those drawn have come: this many times what that half took,
+    /// How long a round waits for stragglers once half of the models have come: this many times what that half took,
     /// and never less than the round took before. Whoever comes later counts in the next round. 0 waits to the deadline.
-    pub patience: u32,
+    pub straggler_timeout: u32,
     /// Least time from the start of one round to the start of the next.
     pub min_interval: Duration,
     /// Longest time a starting peer looks for others before it trains alone.
@@ -28,7 +28,7 @@ impl Default for RoundConfig {
         Self {
             fan_out: 4,
             deadline: Duration::from_secs(10),
-            patience: 4,
+            straggler_timeout: 4,
             min_interval: Duration::ZERO,
             join_wait: Duration::from_secs(3),
             rounds: 0,

@@ -282,11 +282,11 @@ impl Round {
         let half = self.config.fan_out.min(self.tried.len() + self.kept.len()).div_ceil(2);
         let Phase::Gathering { deadline, enough: enough @ None, pending } = &mut self.phase else { return };
         let room = self.late.len() + pending.len() <= self.config.fan_out;
-        if self.config.patience == 0 || self.joining || self.arrived < half || !room {
+        if self.config.straggler_timeout == 0 || self.joining || self.arrived < half || !room {
             return;
         }
         let (took, before) = (now.since(self.asked), self.asked.since(self.started));
-        let patient = self.asked + took.saturating_mul(self.config.patience).max(before);
+        let patient = self.asked + took.saturating_mul(self.config.straggler_timeout).max(before);
         let at = patient.max(self.started + self.config.min_interval).min(*deadline);
         *enough = Some(at);
         outputs.push(Output::WakeAt(at));

@@ -47,7 +47,7 @@ fn a_joining_peer_pulls_before_it_trains() {
 
 #[test]
 fn a_failed_pull_is_replaced_and_nobody_is_drawn_twice() {
-    let mut round = Round::new(RoundConfig { fan_out: 2, patience: 0, ..RoundConfig::default() }, 0);
+    let mut round = Round::new(RoundConfig { fan_out: 2, straggler_timeout: 0, ..RoundConfig::default() }, 0);
     handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
     handle(&mut round, Time(1), Input::Trained);
     handle(&mut round, Time(1), Input::Drawn { peers: vec![peer(1), peer(2)] });
@@ -60,7 +60,7 @@ fn a_failed_pull_is_replaced_and_nobody_is_drawn_twice() {
 
 #[test]
 fn the_deadline_closes_a_round_with_what_arrived() {
-    let mut round = Round::new(RoundConfig { patience: 0, ..RoundConfig::default() }, 7);
+    let mut round = Round::new(RoundConfig { straggler_timeout: 0, ..RoundConfig::default() }, 7);
     handle(&mut round, Time::ZERO, Input::Started { has_contacts: false });
     handle(&mut round, Time(1), Input::Trained);
     handle(&mut round, Time(1), Input::Drawn { peers: vec![peer(1), peer(2)] });
@@ -130,7 +130,7 @@ fn late_models_never_come_to_more_than_a_round_draws() {
 
 #[test]
 fn patience_can_be_switched_off_and_never_ends_a_round_before_its_least_interval() {
-    let mut round = asked(RoundConfig { patience: 0, ..RoundConfig::default() });
+    let mut round = asked(RoundConfig { straggler_timeout: 0, ..RoundConfig::default() });
     (1..=3).for_each(|n| assert_eq!(ended(&mut round, millis(22), n, true), []));
     let mut round = asked(RoundConfig { min_interval: Duration::from_secs(1), ..RoundConfig::default() });
     ended(&mut round, millis(22), 1, true);

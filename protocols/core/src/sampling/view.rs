@@ -86,6 +86,15 @@ pub struct Entry {
     pub prefix: Prefix,
 }
 
+/// Who came into a view or left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Came in.
+    In(Entry),
+    /// Left.
+    Out(PeerId),
+}
+
 /// A shuffle that waits for its answer.
 #[derive(Debug, Clone)]
 struct Pending {
@@ -105,12 +114,14 @@ pub struct View {
     rng: ChaCha8Rng,
     entries: Vec<Entry>,
     pending: Option<Pending>,
+    /// What changed since somebody last looked.
+    changes: Vec<Change>,
 }
 
 impl View {
     /// An empty view. `rng` decides what is sent and drawn.
     pub fn new(own: PeerId, config: ViewConfig, rng: ChaCha8Rng) -> Self {
-        Self { own, own_prefix: Prefix::Local, config, rng, entries: Vec::new(), pending: None }
+        Self { own, own_prefix: Prefix::Local, config, rng, entries: Vec::new(), pending: None, changes: Vec::new() }
     }
 
     /// Sets what this peer tells of its own place; [`Prefix::Local`] until then.
@@ -134,7 +145,10 @@ impl View {
 
     /// Forgets a peer that could not be reached.
     pub fn on_failed(&mut self, peer: PeerId) {
-        self.entries.retain(|entry| entry.peer != peer);
+        if let Some(at) = self.entries.iter().position(|entry| entry.peer == peer) {
+            self.entries.remove(at);
+            self.changes.push(Change::Out(peer));
+        }
         if self.pending.as_ref().is_some_and(|pending| pending.partner == peer) {
             self.pending = None;
         }
@@ -145,6 +159,11 @@ impl View {
         let mut sources = self.sources();
         sources.retain(|source| !exclude.contains(&source.peer));
         draw_guarded(&sources, count, &mut self.rng)
+    }
+
+    /// Takes away what changed since the last call, in its order. Whoever does not look for a long time lets it grow.
+    pub fn drain_changes(&mut self) -> std::vec::Drain<'_, Change> {
+        self.changes.drain(..)
     }
 
     /// Everyone in the view.

@@ -58,7 +58,7 @@ pub fn encoded_len(codec: Codec, layout: &Layout) -> u64 {
     HEADER_BYTES as u64 + codec.coding(|coding| coding.encoded_len(layout))
 }
 
-/// Encodes a model, rounding to nearest; [`crate::codec::Encoder`] does it with memory.
+/// Encodes a model, rounding to nearest; [`super::Encoder`] does it with memory.
 ///
 /// Shapes: `params: [layout.len()]`.
 ///

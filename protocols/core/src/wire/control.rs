@@ -39,9 +39,9 @@ pub enum Request {
         /// Number of the question whose mass was the last taken from this holder; 0 for none.
         taken: u64,
     },
-    /// "What is your newest model, in this codec, in a zstd coat where that is smaller?" Answered like
+    /// "What is your newest model, in this codec, as a zstd frame where that is smaller?" Answered like
     /// [`Request::Newest`]; an offer may have fewer bytes than the codec says.
-    Packed {
+    Compressed {
         /// Task of the asker; another task is refused.
         task: TaskId,
         /// Codec wanted.
@@ -69,23 +69,23 @@ pub enum Request {
         number: u64,
     },
     /// "Let us move towards each other by the same amount: here is my model, name yours." Answered by
-    /// [`Response::Meeting`] or [`Response::Refused`]; see [`crate::exchange::pairing`].
-    Meet {
+    /// [`Response::Session`] or [`Response::Refused`]; see [`crate::exchange::pairwise`].
+    OpenSession {
         /// Task of the asker; another task is refused.
         task: TaskId,
         /// Codec of both models.
         codec: Codec,
-        /// Number of the meeting; grows with every one this asker leads.
+        /// Number of the session; grows with every one this asker initiates.
         number: u64,
         /// The asker's model.
         root: Root,
     },
     /// "I have your model; if you have mine, it is settled." Answered by [`Response::Settled`] or [`Response::Refused`]:
-    /// busy while the model is on its way, gone when there is no such meeting.
+    /// busy while the model is on its way, gone when there is no such session.
     Settle {
         /// Task of the asker; another task is refused.
         task: TaskId,
-        /// Number of the meeting.
+        /// Number of the session.
         number: u64,
     },
 }
@@ -143,13 +143,13 @@ pub enum Response {
     },
     /// It is noted.
     Noted,
-    /// The model that the answering peer names for a meeting, as in [`Response::Offer`].
-    Meeting {
+    /// The model that the answering peer names for a session, as in [`Response::Offer`].
+    Session {
         /// The model.
         offer: Offer,
         /// Hashes of the first chunks.
         hashes: Vec<Hash>,
-        /// Number of the meeting.
+        /// Number of the session.
         number: u64,
     },
     /// The answering peer will move by its half.
@@ -193,8 +193,8 @@ pub enum Refusal {
     NoMass,
     /// No view is shuffled here: this peer finds others another way.
     NoView,
-    /// Nobody is met here: another mixing rule, or all rounds are done.
-    NoMeeting,
+    /// No sessions are held here: another mixing rule, or all rounds are done.
+    NoSession,
 }
 
 fn check_estimates(epoch: u64, minima: &[f32], spread: Option<f64>) -> Result<(), WireError> {
@@ -237,7 +237,7 @@ impl Wire for Response {
             Response::Offer { hashes, .. } | Response::Hashes { hashes, .. } | Response::Share { hashes, .. } => {
                 hashes.len()
             }
-            Response::Meeting { hashes, .. } => hashes.len(),
+            Response::Session { hashes, .. } => hashes.len(),
             Response::Refused { .. } | Response::Noted | Response::Settled => 0,
             Response::Shuffled { descriptors } => return descriptor::check(descriptors),
             Response::Estimates { epoch, minima, spread } => return check_estimates(*epoch, minima, *spread),

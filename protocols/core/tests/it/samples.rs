@@ -33,11 +33,11 @@ pub fn requests() -> Vec<Request> {
         Request::Newest { task: TaskId([0x11; 32]), codec: Codec::Int8 },
         Request::Hashes { root: Root([0x22; 32]), first: 1024 },
         Request::Share { task: TaskId([0x11; 32]), codec: Codec::F16, number: 1 << 32, taken: 3 },
-        Request::Packed { task: TaskId([0x11; 32]), codec: Codec::TopK(100) },
+        Request::Compressed { task: TaskId([0x11; 32]), codec: Codec::TopK(100) },
         Request::Shuffle { task: TaskId([0x11; 32]), descriptors: vec![descriptor()] },
         Request::Estimates { task: TaskId([0x11; 32]) },
         Request::Taken { task: TaskId([0x11; 32]), number: 1 << 32 },
-        Request::Meet { task: TaskId([0x11; 32]), codec: Codec::Int8, number: 4, root: Root([0x22; 32]) },
+        Request::OpenSession { task: TaskId([0x11; 32]), codec: Codec::Int8, number: 4, root: Root([0x22; 32]) },
         Request::Settle { task: TaskId([0x11; 32]), number: 4 },
     ]
 }
@@ -55,9 +55,9 @@ pub fn responses() -> Vec<Response> {
         Response::Refused { reason: Refusal::NoView, retry_after_ms: 0 },
         Response::Estimates { epoch: 300, minima: vec![1.5; 8], spread: Some(0.25) },
         Response::Noted,
-        Response::Meeting { offer, hashes: vec![Hash([0x55; 32])], number: 4 },
+        Response::Session { offer, hashes: vec![Hash([0x55; 32])], number: 4 },
         Response::Settled,
-        Response::Refused { reason: Refusal::NoMeeting, retry_after_ms: 0 },
+        Response::Refused { reason: Refusal::NoSession, retry_after_ms: 0 },
     ]
 }
 

@@ -1,14 +1,19 @@
 //! The second half of a round: hearing, being lied to, mixing.
 
-use peerlearn_protocols::mixing::{Candidate, Meta, Own, Rule, mix_judged, pair};
-use peerlearn_protocols::wire::blob::{self, Blob};
+use std::sync::Arc;
+
+use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::mixing::pair::PendingDelta;
+use peerlearn_protocols::mixing::push_sum::Grant;
+use peerlearn_protocols::recipe::{MixOrder, PulledModel};
+use peerlearn_protocols::wire::blob;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::Network;
 use super::links::Link;
-use super::{Network, Worker};
-use crate::attack::Sight;
+use crate::attack::AttackerView;
 
 /// Hears, mixes and replaces the parameters of every honest peer that is there.
 pub(super) fn mix_all(network: &mut Network<'_>) {
@@ -23,29 +28,22 @@ pub(super) fn mix_all(network: &mut Network<'_>) {
         // A round that a peer is not there for is a round it hears nobody in.
         links.retain(|link| worker.online && network.workers[link.from].online && !rng.random_bool(config.loss));
     }
-    if config.rule == Rule::Pair {
+    if config.recipe.rule == Rule::Pair {
         heard = matched(&heard);
     }
     let grants = grant_mass(network, &heard);
-    let mixed: Vec<Option<Mixed>> =
-        (0..network.workers.len()).into_par_iter().map(|peer| mix_one(network, peer, &heard[peer], &grants)).collect();
-    for (worker, mixed) in network.workers.iter_mut().zip(mixed) {
-        let Some(mixed) = mixed else { continue };
-        let local = worker.learner.before_mix();
-        worker.learner.params = mixed.params;
-        worker.learner.after_mix(local, mixed.age, mixed.was_behind, mixed.alone);
-        worker.mass = mixed.mass;
-        network.bytes += mixed.bytes;
-    }
-}
-
-struct Mixed {
-    params: Vec<f32>,
-    age: u64,
-    mass: u64,
-    was_behind: bool,
-    alone: bool,
-    bytes: u64,
+    let orders: Vec<Option<MixOrder>> =
+        (0..network.workers.len()).into_par_iter().map(|peer| order(network, peer, &heard[peer], &grants)).collect();
+    let model = network.model;
+    let bytes = network.workers.par_iter_mut().zip(orders).filter_map(|(worker, order)| {
+        let order = order?;
+        let report = worker.state.mix(&mut worker.trainer.of(model), &order);
+        let taken = order.models.iter().filter(|pulled| report.mixed.contains(&pulled.peer));
+        worker.mass += taken.filter_map(|pulled| pulled.grant).map(|grant| grant.mass).sum::<u64>();
+        let deltas = order.deltas.iter().map(|delta| delta.theirs.len() as u64).sum::<u64>();
+        Some(deltas + order.models.iter().map(|pulled| pulled.blob.len() as u64).sum::<u64>())
+    });
+    network.bytes += bytes.sum::<u64>();
 }
 
 /// Pairs that hear each other, each peer in at most one: both sides of what was drawn, first come first served.
@@ -65,7 +63,7 @@ fn matched(heard: &[Vec<Link>]) -> Vec<Vec<Link>> {
 /// Under push-sum, takes from every holder one share for each of its askers and one for itself. Shapes: for each peer one
 /// mass a link. Loss was decided before, as an account with acknowledgements makes it: what does not arrive is not gone.
 fn grant_mass(network: &mut Network<'_>, heard: &[Vec<Link>]) -> Vec<Vec<u64>> {
-    if network.config.rule != Rule::PushSum {
+    if network.config.recipe.rule != Rule::PushSum {
         return heard.iter().map(|links| vec![0; links.len()]).collect();
     }
     let mut askers = vec![0u64; heard.len()];
@@ -77,58 +75,51 @@ fn grant_mass(network: &mut Network<'_>, heard: &[Vec<Link>]) -> Vec<Vec<u64>> {
     heard.iter().map(|links| links.iter().map(|link| share[link.from]).collect()).collect()
 }
 
-fn mix_one(network: &Network<'_>, peer: usize, heard: &[Link], grants: &[Vec<u64>]) -> Option<Mixed> {
-    let (worker, config) = (&network.workers[peer], &network.config);
+/// What a peer mixes; nothing for an attacker, and for one that is not there.
+fn order(network: &Network<'_>, peer: usize, heard: &[Link], grants: &[Vec<u64>]) -> Option<MixOrder> {
+    let (worker, rule) = (&network.workers[peer], network.config.recipe.rule);
     if worker.attack.is_some() || !worker.online {
         return None;
     }
-    let layout = network.model.layout();
     let lies = lies(network, peer, heard);
-    let bytes_of = |at: usize| lies[at].as_deref().unwrap_or(&network.workers[heard[at].from].published);
-    let meta_of = |from: &Worker| Meta::new(from.learner.age, from.learner.rows.len() as u32);
-    let mut candidates = Vec::with_capacity(heard.len());
-    for (at, link) in heard.iter().enumerate() {
-        // A lie that is no model is not mixed; an honest model always parses.
-        let Ok(model) = Blob::parse(bytes_of(at), layout) else { continue };
-        let meta = Meta { link: link.weight, mass: grants[peer][at], ..meta_of(&network.workers[link.from]) };
-        candidates.push(Candidate { peer: link.identity, meta, model });
-    }
-    let mut params = worker.learner.params.clone();
-    let own = Meta { mass: worker.mass, ..meta_of(worker) };
-    let bytes = (0..heard.len()).map(|at| bytes_of(at).len() as u64).sum();
-    let mut judge = worker.learner.clone_for_loss(config.rule.needs_losses());
-    let mut loss = |model: &[f32]| match &mut judge {
-        Some(judge) => judge.loss_of(network.model, model, config.judged_rows),
-        None => f32::NAN,
+    let model = |(at, lie): (usize, Option<Arc<Vec<u8>>>)| {
+        let (link, from) = (heard[at], &network.workers[heard[at].from]);
+        let mass = grants[peer][at];
+        PulledModel {
+            peer: link.identity,
+            age: from.state.age(),
+            samples: from.state.samples(),
+            link: link.weight,
+            grant: (rule == Rule::PushSum).then_some(Grant { number: 1, mass }),
+            blob: lie.unwrap_or_else(|| Arc::clone(&from.published)),
+        }
     };
-    if let (Rule::Pair, [partner]) = (config.rule, &candidates[..]) {
-        let ours = Blob::parse(&worker.published, layout).ok()?;
-        pair::add_half(&mut params, &ours, &partner.model);
-        let age = own.age.midpoint(partner.meta.age);
-        return Some(Mixed { params, age, mass: own.mass, was_behind: false, alone: false, bytes });
+    let models: Vec<PulledModel> = lies.into_iter().enumerate().map(model).collect();
+    if let (Rule::Pair, [partner]) = (rule, &models[..]) {
+        let (ours, theirs) = (Arc::clone(&worker.published), Arc::clone(&partner.blob));
+        let delta = PendingDelta { peer: partner.peer, ours, theirs, share: 0.5, age: partner.age };
+        return Some(MixOrder { deltas: vec![delta], ..MixOrder::default() });
     }
-    let own = Own { params: &mut params, meta: own, round: network.round };
-    let outcome = mix_judged(&config.rule, own, &candidates, &mut loss);
-    let alone = outcome.mixed.is_empty();
-    Some(Mixed { params, age: outcome.age, mass: outcome.mass, was_behind: outcome.was_behind, alone, bytes })
+    Some(MixOrder { models, mass: worker.mass, ..MixOrder::default() })
 }
 
 /// What attackers among the heard send instead of an honest model; all attackers at a victim send it the same.
-fn lies(network: &Network<'_>, peer: usize, heard: &[Link]) -> Vec<Option<Vec<u8>>> {
+fn lies(network: &Network<'_>, peer: usize, heard: &[Link]) -> Vec<Option<Arc<Vec<u8>>>> {
     let is_liar = |link: &Link| network.workers[link.from].attack.is_some();
     if !heard.iter().any(is_liar) {
         return vec![None; heard.len()];
     }
     let share = |link: &Link| if link.weight > 0.0 { link.weight } else { 1.0 / (heard.len() as f32 + 1.0) };
-    let params = |peer: usize| &network.workers[peer].learner.params[..];
+    let params = |peer: usize| network.workers[peer].state.params();
     let honest: Vec<(f32, &[f32])> =
         heard.iter().filter(|link| !is_liar(link)).map(|link| (share(link), params(link.from))).collect();
     let weight = heard.iter().filter(|link| is_liar(link)).map(share).sum();
     let lie = |link: &Link| {
         let attack = network.workers[link.from].attack?;
-        let sight = Sight { victim: params(peer), honest: &honest, own: params(link.from), weight };
+        let view = AttackerView { victim: params(peer), honest: &honest, own: params(link.from), weight };
         let seed = network.config.seed ^ network.round << 20 ^ (link.from as u64) << 8 ^ peer as u64;
-        blob::encode(network.config.codec.whole(), network.model.layout(), &attack.answer(&sight, seed)).ok()
+        let codec = network.config.recipe.codec.whole();
+        blob::encode(codec, network.model.layout(), &attack.answer(&view, seed)).ok().map(Arc::new)
     };
     heard.iter().map(lie).collect()
 }

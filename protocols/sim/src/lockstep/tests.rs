@@ -1,16 +1,23 @@
+use peerlearn_protocols::codec::Rounding;
 use peerlearn_protocols::mixing::push_sum;
+use peerlearn_protocols::recipe::Training;
 use peerlearn_protocols::sampling::Graph;
 
 use super::*;
 use crate::threads::on_threads;
 use crate::{Averaging, Head, Initial, Mlp};
 
-fn no_rows() -> Rows {
-    Rows { width: 1, classes: 2, features: [].into(), labels: [].into() }
+fn no_rows() -> Dataset {
+    Dataset::none()
+}
+
+/// A config with a rule of its own.
+fn by(rule: Rule, config: Lockstep) -> Lockstep {
+    Lockstep { recipe: Recipe { rule, ..config.recipe }, ..config }
 }
 
 fn averaging(peers: usize, config: Lockstep, model: &Averaging) -> Network<'_> {
-    let start = |peer| Start { rows: no_rows(), params: model.initial(peer as u64), attack: None };
+    let start = |peer| Start::new(no_rows(), model.initial(peer as u64));
     Network::new(model, config, (0..peers).map(start).collect()).unwrap()
 }
 
@@ -42,7 +49,7 @@ fn symmetric_rules_keep_the_mean() {
         (Rule::Pair, Links::fresh(3), 300),
     ];
     for (rule, links, rounds) in cases {
-        let config = Lockstep { rule, links: links.clone(), ..Lockstep::default() };
+        let config = by(rule, Lockstep { links: links.clone(), ..Lockstep::default() });
         let mut network = averaging(12, config, &model);
         let mean = mean_of(&network);
         for _ in 0..rounds {
@@ -58,7 +65,7 @@ fn symmetric_rules_keep_the_mean() {
 #[test]
 fn push_sum_ends_with_the_exact_mean_under_loss() {
     let model = Averaging::new(50).unwrap();
-    let config = Lockstep { rule: Rule::PushSum, links: Links::fresh(2), loss: 0.3, ..Lockstep::default() };
+    let config = by(Rule::PushSum, Lockstep { links: Links::fresh(2), loss: 0.3, ..Lockstep::default() });
     let mut network = averaging(16, config, &model);
     let mean = mean_of(&network);
     for _ in 0..120 {
@@ -70,7 +77,7 @@ fn push_sum_ends_with_the_exact_mean_under_loss() {
         assert!(distance(params, &mean) < 1e-3, "{}", distance(params, &mean));
     }
     // One-sided uniform draws agree too, but on another point.
-    let config = Lockstep { rule: Rule::Uniform, links: Links::fresh(2), loss: 0.3, ..Lockstep::default() };
+    let config = Lockstep { links: Links::fresh(2), loss: 0.3, ..Lockstep::default() };
     let mut network = averaging(16, config, &model);
     (0..120).for_each(|_| network.round().unwrap());
     assert!(disagreement(network.honest()) < 1e-3);
@@ -95,7 +102,7 @@ fn fresh_draws_keep_the_mean_in_expectation() {
     assert!(mean.abs() < 3.0 * deviation / (seeds as f64).sqrt(), "moved {mean}, deviation {deviation}");
 }
 
-fn blobs(peers: usize, classes_of: impl Fn(usize) -> Vec<u32>) -> (Vec<Rows>, Rows) {
+fn blobs(peers: usize, classes_of: impl Fn(usize) -> Vec<u32>) -> (Vec<Dataset>, Dataset) {
     // Four clouds in eight dimensions.
     let row = |class: u32, n: u32| {
         (0..8u32).map(move |at| {
@@ -103,11 +110,9 @@ fn blobs(peers: usize, classes_of: impl Fn(usize) -> Vec<u32>) -> (Vec<Rows>, Ro
             noise as f32 / 900.0 + if at / 2 == class { 1.0 } else { 0.0 }
         })
     };
-    let rows = |labels: Vec<u32>, seed: u32| Rows {
-        width: 8,
-        classes: 4,
-        features: labels.iter().enumerate().flat_map(|(n, class)| row(*class, n as u32 + seed)).collect(),
-        labels: labels.into(),
+    let rows = |labels: Vec<u32>, seed: u32| {
+        let features = labels.iter().enumerate().flat_map(|(n, class)| row(*class, n as u32 + seed)).collect();
+        Dataset::new(vec![8], 4, features, labels).unwrap()
     };
     let of_peer = |peer: usize| {
         let classes = classes_of(peer);
@@ -119,23 +124,26 @@ fn blobs(peers: usize, classes_of: impl Fn(usize) -> Vec<u32>) -> (Vec<Rows>, Ro
 fn learning(config: Lockstep, attackers: usize, attack: Attack) -> (Score, u64) {
     let model = Mlp::new(8, &[16], 4, Head::Softmax, Initial::He).unwrap();
     let (parts, test) = blobs(10, |peer| if peer % 2 == 0 { vec![0, 1] } else { vec![2, 3] });
-    let start =
-        |(peer, rows)| Start { rows, params: model.initial(1), attack: (peer >= 10 - attackers).then_some(attack) };
+    let start = |(peer, rows)| Start {
+        attack: (peer >= 10 - attackers).then_some(attack),
+        ..Start::new(rows, model.initial(1))
+    };
     let mut network = Network::new(&model, config, parts.into_iter().enumerate().map(start).collect()).unwrap();
     (0..60).for_each(|_| network.round().unwrap());
     (network.score(&test), network.digest())
 }
 
-fn recipe() -> Lockstep {
+fn learned() -> Lockstep {
     let training = Training { steps: 5, batch: 16, learning_rate: 0.1, control_variate: 0.1, ..Training::default() };
-    Lockstep { training, links: Links::fresh(4), codec: Codec::Int8, ..Lockstep::default() }
+    let recipe = Recipe { training, rule: Rule::Uniform, ..Recipe::default() };
+    Lockstep { recipe, links: Links::fresh(4), ..Lockstep::default() }
 }
 
 #[test]
 fn peers_with_half_the_classes_learn_all_of_them() {
-    let (score, _) = learning(recipe(), 0, Attack::SignFlip);
+    let (score, _) = learning(learned(), 0, Attack::SignFlip);
     assert!(score.worst() > 0.9, "{score:?}");
-    let alone = Lockstep { loss: 1.0, ..recipe() };
+    let alone = Lockstep { loss: 1.0, ..learned() };
     assert!(learning(alone, 0, Attack::SignFlip).0.mean() < 0.6);
 }
 
@@ -144,7 +152,8 @@ fn every_codec_learns() {
     for codec in Codec::ALL {
         let rounding = [Rounding::Nearest, Rounding::Stochastic];
         for rounding in rounding {
-            let (score, _) = learning(Lockstep { codec, rounding, ..recipe() }, 0, Attack::SignFlip);
+            let recipe = Recipe { codec, rounding, ..learned().recipe };
+            let (score, _) = learning(Lockstep { recipe, ..learned() }, 0, Attack::SignFlip);
             assert!(score.worst() > 0.8, "{codec} {rounding:?}: {score:?}");
         }
     }
@@ -154,9 +163,9 @@ fn every_codec_learns() {
 fn attackers_ruin_the_mean_and_not_the_robust_rules() {
     for attack in [Attack::SignFlip, Attack::Gaussian(30.0), Attack::Replacement(30.0)] {
         let links = Links::fresh(6);
-        let plain = learning(Lockstep { links: links.clone(), ..recipe() }, 1, attack).0;
+        let plain = learning(Lockstep { links: links.clone(), ..learned() }, 1, attack).0;
         for rule in [Rule::TrimmedMean { b: 1 }, Rule::Ios { b: 1 }, Rule::Median] {
-            let robust = learning(Lockstep { rule, links: links.clone(), ..recipe() }, 1, attack).0;
+            let robust = learning(by(rule, Lockstep { links: links.clone(), ..learned() }), 1, attack).0;
             assert!(robust.mean() > 0.8, "{rule} under {attack}: {robust:?}");
             assert!(robust.mean() >= plain.mean() - 0.02, "{rule} under {attack}: {robust:?} against {plain:?}");
         }
@@ -168,7 +177,7 @@ fn attackers_ruin_the_mean_and_not_the_robust_rules() {
 #[test]
 fn sybils_gain_nothing_from_guarded_draws() {
     let links = |guarded| Links::Fresh { fan_out: 5, identities: 10, guarded };
-    let config = |guarded| Lockstep { rule: Rule::TrimmedMean { b: 1 }, links: links(guarded), ..recipe() };
+    let config = |guarded| by(Rule::TrimmedMean { b: 1 }, Lockstep { links: links(guarded), ..learned() });
     let run = |guarded| learning(config(guarded), 1, Attack::Gaussian(10.0)).0.mean();
     let (guarded, uniform) = (run(true), run(false));
     assert!(guarded > 0.95 && uniform < guarded - 0.1, "{guarded} against {uniform}");
@@ -176,8 +185,8 @@ fn sybils_gain_nothing_from_guarded_draws() {
 
 #[test]
 fn one_seed_gives_the_same_bytes_on_any_number_of_threads() {
-    let run = || learning(Lockstep { loss: 0.2, online: 0.8, ..recipe() }, 1, Attack::Gaussian(1.0)).1;
+    let run = || learning(Lockstep { loss: 0.2, online: 0.8, ..learned() }, 1, Attack::Gaussian(1.0)).1;
     let hash = on_threads([1, 2, 5], run);
-    let other = learning(Lockstep { seed: 1, loss: 0.2, online: 0.8, ..recipe() }, 1, Attack::Gaussian(1.0)).1;
+    let other = learning(Lockstep { seed: 1, loss: 0.2, online: 0.8, ..learned() }, 1, Attack::Gaussian(1.0)).1;
     assert_ne!(other, hash);
 }

@@ -1,13 +1,10 @@
 //! What an experimenter does to a running world.
 
-use peerlearn_protocols::exchange::{ExchangeConfig, Shelf};
-use peerlearn_protocols::mixing::StaleFilter;
-use peerlearn_protocols::score::ScoreBoard;
 use peerlearn_protocols::time::Time;
 
 use super::config::Link;
-use super::event::{Alarm, Cause, Timer};
-use super::peer::Peer;
+use super::peer::SimPeer;
+use super::timers::{Cause, Kind, Timer};
 use super::{Environment, World, shard};
 use crate::Digest;
 
@@ -26,16 +23,16 @@ pub enum Change {
     Return,
     /// Back with an empty disk: the parameters it started with, round 0, the contacts of a newcomer.
     ReturnEmpty,
-    /// The lid is closed: it keeps everything, does nothing and hears nothing.
+    /// It is suspended: it keeps everything, does nothing and hears nothing.
     Freeze,
-    /// The lid is opened: training goes on where it stopped, what was due meanwhile is done at once.
+    /// It is resumed: training goes on where it stopped, what was due meanwhile is done at once.
     Thaw,
     /// Its training takes this many times its usual time from the next round on; 1 is as before.
     Slow(f64),
     /// Its end of every link from now on; `None` is the world's.
     Link(Option<Link>),
     /// It is at another address: its connections and pulls end, and nobody finds it at the old one any more. Under
-    /// [`super::Discovery::Shuffle`] and [`super::Discovery::Fixed`] addresses do not change, so it only loses its pulls.
+    /// [`super::Discovery::Fixed`] addresses do not change, so it only loses its pulls.
     MoveAddress,
     /// Its disk takes nothing more, or does again. It goes on in memory; when it ends, however it does, it is left with what
     /// was on the disk, rounds and all. Once there is room, the next closed round is kept. A lost disk is replaced by one
@@ -50,7 +47,7 @@ pub enum Change {
 #[derive(Debug)]
 pub(super) struct Frozen {
     since: Time,
-    held: Vec<Alarm>,
+    held: Vec<Timer>,
 }
 
 impl World<'_> {
@@ -60,6 +57,7 @@ impl World<'_> {
     /// With a peer that there is not.
     pub fn change(&mut self, peer: usize, change: Change) {
         self.changes.push(peer as u64);
+        self.env.disturbed = true;
         if let Change::Link(link) = &change {
             self.env.set_link(peer, link.clone());
         }
@@ -70,6 +68,7 @@ impl World<'_> {
     /// where both ways do; announcements find another way as long as both have connections.
     pub fn block(&mut self, from: usize, to: usize, blocked: bool) {
         let pair = (from as u32, to as u32);
+        self.env.disturbed = true;
         self.changes.push(u64::from(pair.0) << 32 ^ u64::from(pair.1) ^ u64::from(blocked) << 63);
         if blocked {
             self.env.blocked.insert(pair);
@@ -81,12 +80,13 @@ impl World<'_> {
     /// Splits the network into the pieces that the peers' numbers say, from [`World::now`] on; `None` heals it. Beside
     /// [`super::WorldConfig::splits`], which go on. What is on its way still arrives.
     pub fn pieces(&mut self, pieces: Option<Vec<u8>>) {
+        self.env.disturbed = true;
         pieces.iter().flatten().for_each(|&piece| self.changes.push(u64::from(piece)));
         self.env.pieces = pieces;
     }
 
     /// Does something to one peer now, and hands over what it sent and recorded.
-    pub(super) fn with_peer(&mut self, index: usize, act: impl FnOnce(&mut Peer, &Environment<'_>)) {
+    pub(super) fn with_peer(&mut self, index: usize, act: impl FnOnce(&mut SimPeer, &Environment<'_>)) {
         let peer = &mut self.peers[index];
         peer.now = peer.now.max(self.now);
         act(peer, &self.env);
@@ -97,7 +97,7 @@ impl World<'_> {
     }
 }
 
-impl Peer {
+impl SimPeer {
     fn change(&mut self, env: &Environment<'_>, change: Change) {
         self.digest.push(change.code());
         match change {
@@ -106,7 +106,7 @@ impl Peer {
             Change::Leave => self.leave(env),
             Change::Return if !self.stats.there => self.come(env),
             Change::ReturnEmpty if !self.stats.there => {
-                self.lose_disk(env);
+                self.lose_disk();
                 self.come(env);
             }
             Change::Freeze if self.stats.there && self.frozen.is_none() => {
@@ -123,43 +123,33 @@ impl Peer {
 
     fn kill(&mut self, env: &Environment<'_>) {
         if self.stats.there {
-            self.fall_back();
             self.end(env);
+            self.fall_back();
         }
     }
 
     fn crash(&mut self, env: &Environment<'_>) {
         if self.stats.there {
-            self.fall_back();
             self.drop_connections(env);
             self.go(env);
-            self.lose_memory();
+            self.fall_back();
         }
     }
 
     /// Ends with goodbye, and all it has on its disk, as far as that takes it.
     pub(super) fn leave(&mut self, env: &Environment<'_>) {
         if self.stats.there {
-            self.save();
             self.end(env);
+            self.save();
         }
     }
 
     fn end(&mut self, env: &Environment<'_>) {
-        // Nobody says goodbye under a closed lid.
+        // Nobody says goodbye while suspended.
         if self.frozen.is_some() {
             self.drop_connections(env);
         }
         self.go(env);
-        self.lose_memory();
-    }
-
-    /// What a process holds and a disk does not.
-    fn lose_memory(&mut self) {
-        self.shelf = Shelf::new(super::discovery::TASK, ExchangeConfig::default().kept);
-        self.scores = ScoreBoard::default();
-        self.stale = StaleFilter::default();
-        self.stale_seen = 0;
     }
 
     fn thaw(&mut self) {
@@ -167,17 +157,17 @@ impl Peer {
         self.progressed = self.now;
         let asleep = self.now.since(frozen.since);
         // Those held back first: of a wake-up that was set anew meanwhile the newer one counts.
-        let due = self.alarms.drain();
-        for mut alarm in frozen.held.into_iter().chain(due) {
-            let trains = matches!(alarm.cause, Cause::Local { timer: Timer::Trained, .. });
-            alarm.at = if trains { alarm.at + asleep } else { alarm.at.max(self.now) };
-            self.alarms.push(alarm);
+        let due = self.timers.drain();
+        for mut timer in frozen.held.into_iter().chain(due) {
+            let trains = matches!(timer.cause, Cause::Process { kind: Kind::Trained { .. }, .. });
+            timer.at = if trains { timer.at + asleep } else { timer.at.max(self.now) };
+            self.timers.push(timer);
         }
     }
 
     /// Keeps what a frozen peer would do.
-    pub(super) fn hold_back(&mut self, alarm: Alarm) {
-        self.frozen.iter_mut().for_each(|frozen| frozen.held.push(alarm));
+    pub(super) fn hold_back(&mut self, timer: Timer) {
+        self.frozen.iter_mut().for_each(|frozen| frozen.held.push(timer));
     }
 }
 

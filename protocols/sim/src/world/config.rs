@@ -4,37 +4,29 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerlearn_protocols::codec::{Codec, Rounding};
 use peerlearn_protocols::membership::MembershipConfig;
-use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::Recipe;
 use peerlearn_protocols::round::RoundConfig;
-use peerlearn_protocols::sampling::view::ViewConfig;
 use peerlearn_protocols::time::Time;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::recipe::Recipe;
-use crate::Training;
-
 /// Shortest delay there is: windows of virtual time are as long.
 pub(super) const LEAST_DELAY: Duration = Duration::from_micros(100);
 
-/// How peers train, talk and mix, and the network between them. Rounds, rule, codec and rounding are those of every peer
-/// without a [`Recipe`] of its own.
+/// How peers train, talk and mix, and the network between them. Recipe and rounds are those of every peer without its own.
+///
+/// A model is offered in the codec of its holder, and written anew for whoever asks in another one. Mass travels only between
+/// two that mix by push-sum: whoever asks a holder without mass for some is refused, and whoever asks a holder with mass for
+/// its model alone gets that. Pairs have sessions only with pairs.
 #[derive(Debug, Clone)]
 pub struct WorldConfig {
-    /// How they train.
-    pub training: Training,
+    /// How they learn.
+    pub recipe: Recipe,
     /// Virtual time of one round's training, for the fastest and the slowest peer; each draws its own once.
     pub train_time: (Duration, Duration),
     /// When they train, pull and mix.
     pub round: RoundConfig,
-    /// How they mix.
-    pub rule: Rule,
-    /// How models travel.
-    pub codec: Codec,
-    /// How the codec rounds.
-    pub rounding: Rounding,
     /// How they find each other.
     pub discovery: Discovery,
     /// The network.
@@ -45,6 +37,11 @@ pub struct WorldConfig {
     pub request_timeout: Duration,
     /// Time after which a silent connection ends. A connection one end of which does not know it ends in half of that.
     pub connection_timeout: Duration,
+    /// Least time between two rounds that also estimate the whole network, as nodes do by default; `None` never does, and
+    /// costs nothing.
+    pub estimate_every: Option<Duration>,
+    /// Whether peers are all over the internet, in prefixes of a few thousand each; else they are in one LAN.
+    pub public: bool,
     /// Peers start at random within this time.
     pub start_within: Duration,
     /// Seeds everything.
@@ -52,42 +49,32 @@ pub struct WorldConfig {
 }
 
 impl Default for WorldConfig {
-    /// A healthy network of nodes with their default recipe.
+    /// A healthy network of nodes with their default rules of mixing.
     fn default() -> Self {
         Self {
-            training: Training::default(),
+            recipe: Recipe::default(),
             train_time: (Duration::from_millis(100), Duration::from_millis(100)),
             round: RoundConfig::default(),
-            rule: Rule::AgeLimited,
-            codec: Codec::Int8,
-            rounding: Rounding::Nearest,
-            discovery: Discovery::Gossip(MembershipConfig::default()),
+            discovery: Discovery::Membership(MembershipConfig::default()),
             link: Link::default(),
             splits: Vec::new(),
             request_timeout: Duration::from_secs(5),
             // What QUIC in a node waits.
             connection_timeout: Duration::from_secs(10),
+            estimate_every: None,
+            public: false,
             start_within: Duration::from_millis(500),
             seed: 0,
         }
     }
 }
 
-impl WorldConfig {
-    /// The recipe of every peer that has none of its own.
-    pub fn recipe(&self) -> Recipe {
-        Recipe { rule: self.rule, codec: self.codec, rounding: self.rounding, round: self.round.clone() }
-    }
-}
-
 /// How peers find each other.
 #[derive(Debug, Clone)]
 pub enum Discovery {
-    /// Announcements that reach everybody, and a view of everybody: what nodes do up to a few hundred peers.
-    Gossip(MembershipConfig),
-    /// Bounded views that are shuffled every so often, for networks larger than anyone can know. Every peer starts with
+    /// By the machine of nodes: announcements that reach everybody, or bounded views that are shuffled. Every newcomer has
     /// three contacts.
-    Shuffle(ViewConfig, Duration),
+    Membership(MembershipConfig),
     /// Neighbours that are known from the start and never change.
     Fixed(Arc<Vec<Vec<u32>>>),
 }

@@ -13,7 +13,7 @@ use peerlearn_protocols::time::Time;
 
 use super::World;
 use super::config::{Discovery, WorldConfig};
-use super::peer::Peer;
+use super::peer::SimPeer;
 
 /// Looks in the time that a silent connection lives.
 const LOOKS: u32 = 4;
@@ -45,8 +45,8 @@ enum End {
 impl Watch {
     pub fn new(config: &WorldConfig) -> Self {
         let next = match config.discovery {
-            Discovery::Gossip(_) => Time::ZERO + interval(config),
-            Discovery::Shuffle(..) | Discovery::Fixed(_) => Time(u64::MAX),
+            Discovery::Membership(_) => Time::ZERO + interval(config),
+            Discovery::Fixed(_) => Time(u64::MAX),
         };
         Self { next, dead: BTreeMap::new() }
     }
@@ -63,12 +63,16 @@ impl World<'_> {
         let interval = interval(&self.env.config);
         self.now = self.now.max(self.watch.next);
         self.watch.next = self.watch.next + interval;
+        if !self.env.disturbed {
+            // Nothing was ever lost: both ends of every connection know of it, and live.
+            return;
+        }
         let mut dead = BTreeMap::new();
         let mut over = Vec::new();
         for peer in self.peers.iter().filter(|peer| peer.is_awake()) {
-            for (other, door) in peer.discovery.connections() {
+            for (other, address) in peer.connections.iter() {
                 let key = (peer.index, other);
-                let denied = match self.end(peer, &self.peers[other as usize], door) {
+                let denied = match self.end(peer, &self.peers[other as usize], address) {
                     End::Alive => continue,
                     state => state == End::Denied,
                 };
@@ -87,12 +91,12 @@ impl World<'_> {
         }
     }
 
-    fn end(&self, peer: &Peer, other: &Peer, door: u32) -> End {
+    fn end(&self, peer: &SimPeer, other: &SimPeer, address: u32) -> End {
         let (one, two) = (peer.index, other.index);
         let open = self.env.reaches(one, two, self.now) && self.env.reaches(two, one, self.now);
-        if !open || !other.is_awake() || other.door != door {
+        if !open || !other.is_awake() || other.connections.own_address != address {
             return End::Silent;
         }
-        if other.discovery.door_held(one) == Some(peer.door) { End::Alive } else { End::Denied }
+        if other.connections.address_of(one) == Some(peer.connections.own_address) { End::Alive } else { End::Denied }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use peerlearn_protocols::exchange::Publication;
-use peerlearn_protocols::wire::blob;
+use peerlearn_protocols::wire::{Publication, blob};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::random::normal;
+use crate::attack::Attacker;
 
 /// What a lying peer does; in everything else it behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,31 +30,32 @@ pub enum Lie {
 }
 
 impl Lie {
-    /// Changes the parameters that are published.
-    pub(super) fn twist(self, params: &mut [f32], rng: &mut ChaCha8Rng) {
+    /// The part of it that is an attack on the parameters.
+    pub(super) fn attacker(self, seed: u64) -> Option<Attacker> {
         match self {
-            Lie::SignFlip => params.iter_mut().for_each(|value| *value = -*value),
-            Lie::Noise(deviation) => params.iter_mut().for_each(|value| *value += deviation * normal(rng)),
-            _ => {}
+            Lie::SignFlip => Some(Attacker::negative()),
+            Lie::Noise(deviation) => Some(Attacker::noisy(deviation, seed)),
+            _ => None,
         }
     }
 
-    /// Changes the publication of an encoded model.
-    pub(super) fn publish(self, mut bytes: Vec<u8>, honest: Publication, rng: &mut ChaCha8Rng) -> Publication {
-        let offer = honest.offer;
+    /// Changes a publication, as far as it is a lie about bytes or claims.
+    pub(super) fn publish(self, publication: &mut Publication, rng: &mut ChaCha8Rng) {
+        let mut bytes = publication.blob.to_vec();
+        let mut age = publication.offer.age;
         match self {
             Lie::Garbage => bytes.iter_mut().for_each(|byte| *byte = rng.random()),
             // The first four bytes of every body are a number, or a scale: all ones are NaN in any float format.
             Lie::NotFinite => bytes.iter_mut().skip(blob::HEADER_BYTES).take(16).for_each(|byte| *byte = 0xff),
             Lie::WrongHash => {
-                let mut lie = honest;
                 bytes.iter_mut().rev().take(8).for_each(|byte| *byte ^= 0x55);
-                lie.blob = Arc::new(bytes);
-                return lie;
+                publication.blob = Arc::new(bytes);
+                return;
             }
-            Lie::Age => return Publication::new(Arc::new(bytes), offer.codec, u64::MAX, offer.round, offer.samples),
-            _ => return honest,
+            Lie::Age => age = u64::MAX,
+            Lie::SignFlip | Lie::Noise(_) | Lie::LabelFlip | Lie::Silent => return,
         }
-        Publication::new(Arc::new(bytes), offer.codec, offer.age, offer.round, offer.samples)
+        let offer = publication.offer;
+        *publication = Publication::new(Arc::new(bytes), offer.codec, age, offer.round, offer.samples);
     }
 }

@@ -1,25 +1,21 @@
-//! Pulling models.
+//! Carrying out pulls, and serving those of others.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use peerlearn_protocols::exchange::{ExchangeConfig, Pull, PullError, PullOrder, Pulled, Step};
+use peerlearn_protocols::exchange::{Pull, PullFailure, Pulled, Step, TransportFailure};
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::membership::Input as MembershipInput;
-use peerlearn_protocols::mixing::Rule;
-use peerlearn_protocols::mixing::push_sum::Grant;
-use peerlearn_protocols::round::Input;
-use peerlearn_protocols::score::Fault;
+use peerlearn_protocols::peer::{Fact, PullRequest, Token};
 use peerlearn_protocols::time::Time;
-use peerlearn_protocols::wire::blob::encoded_len;
-use peerlearn_protocols::wire::{CHUNK_BYTES, Offer, Request, Response};
+use peerlearn_protocols::wire::{CHUNK_BYTES, Response};
 
-use super::event::{Chunks, Message, Timer};
-use super::meeting::{self, Party};
-use super::peer::Peer;
-use super::record::Happening;
+use super::lie::Lie;
+use super::message::{Chunks, Content};
+use super::peer::SimPeer;
 use super::{Environment, index_of, peer_id};
 
-/// When a pull is given up that something else ends.
+/// Never.
 const NEVER: Time = Time(u64::MAX);
 
 /// A pull under way.
@@ -27,14 +23,11 @@ const NEVER: Time = Time(u64::MAX);
 pub(super) struct Active {
     number: u32,
     peer: PeerId,
-    began: Time,
     pull: Pull,
-    /// Weight of the link, under a graph.
-    link: f32,
-    /// Whether something ends it but the deadline of its round.
-    is_timed: bool,
-    /// Its meeting, if it belongs to one.
-    party: Option<Box<Party>>,
+    /// When the transport gives up waiting for what was last asked for.
+    until: Time,
+    /// When the machine will.
+    given_up: Time,
     /// The bytes, where the pull does not keep them.
     model: Option<Arc<Vec<u8>>>,
 }
@@ -44,83 +37,47 @@ impl Active {
         self.number
     }
 
-    pub fn peer(&self) -> PeerId {
-        self.peer
+    pub fn until(&self) -> Time {
+        self.until
     }
 }
 
-/// A model that arrived.
-#[derive(Debug)]
-pub(super) struct Arrived {
-    pub peer: PeerId,
-    pub offer: Offer,
-    pub link: f32,
-    pub grant: Option<Grant>,
-    pub blob: Arc<Vec<u8>>,
-}
-
-impl Peer {
-    pub(super) fn pull(&mut self, env: &Environment<'_>, peer: PeerId, deadline: Time) {
-        if self.meetings.is_some() && !self.round.is_joining() {
-            return self.meet(env, peer, deadline);
-        }
-        let codec = if self.round.is_joining() { self.recipe.codec.whole() } else { self.recipe.codec };
-        let limited = self.recipe.rule == Rule::AgeLimited && !self.round.is_joining();
-        let order = PullOrder {
-            task: super::discovery::TASK,
-            codec,
-            bytes: encoded_len(codec, env.model.layout()),
-            least_age: if limited { self.stale.least(self.learner.age) } else { 0 },
-            resumes: ExchangeConfig::default().resumes,
-            packed: false,
-            // A peer that has just started has a model of its own and mass with it; it only looks.
-            share: match &mut self.purse {
-                Some(purse) if !self.round.is_joining() => Some(purse.question(peer)),
-                _ => None,
-            },
-            meeting: None,
-        };
-        let gives_up = self.now + env.config.request_timeout;
-        // At the deadline the round machine cancels what is left by itself.
-        self.start_pull(env, peer, order, None, if gives_up < deadline { gives_up } else { NEVER });
-    }
-
-    /// Starts a pull that is given up at some time; answers its number.
-    pub(super) fn start_pull(
-        &mut self,
-        env: &Environment<'_>,
-        peer: PeerId,
-        order: PullOrder,
-        party: Option<Box<Party>>,
-        gives_up: Time,
-    ) -> u32 {
+impl SimPeer {
+    pub(super) fn pull(&mut self, env: &Environment<'_>, request: &PullRequest) {
+        let PullRequest { pull: number, peer, ref addresses, order, until } = *request;
         let (pull, step) = Pull::new(order);
-        let number = self.next_number();
-        let (is_timed, link) = (gives_up < NEVER, self.links.get(&peer).copied().unwrap_or(0.0));
-        self.pulls.push(Active { number, peer, began: self.now, pull, link, is_timed, party, model: None });
-        if is_timed {
-            self.set_timer(gives_up, Timer::PullTimeout(number));
+        self.pulls.push(Active { number, peer, pull, until: NEVER, given_up: until, model: None });
+        match step {
+            Step::Ask(request) => {
+                self.wait_for(env, self.pulls.len() - 1, Duration::ZERO);
+                self.ask(env, number, peer, addresses, request);
+            }
+            step => self.take_step(env, number, step),
         }
-        self.take_step(env, number, step);
-        number
     }
 
-    pub(super) fn next_number(&mut self) -> u32 {
-        let number = self.next_pull;
-        self.next_pull += 1;
-        number
+    /// Sets how long the transport waits for what is asked for now. Where the machine gives up before, it does not.
+    fn wait_for(&mut self, env: &Environment<'_>, at: usize, flows: Duration) {
+        let until = self.now + env.config.request_timeout.saturating_add(flows);
+        let active = &mut self.pulls[at];
+        active.until = if until < active.given_up { until } else { NEVER };
     }
 
+    /// An answer to a pull or to any other question.
     pub(super) fn on_answer(&mut self, env: &Environment<'_>, from: u32, number: u32, response: Response) {
-        if self.on_settle_answer(env, from, number, &response) {
-            return;
+        // Numbers of an earlier life are not those of anything now.
+        let Some(number) = self.own_number(number) else { return };
+        match self.active(from, number) {
+            Some(active) => {
+                let step = active.pull.answered(response);
+                self.take_step(env, number, step);
+            }
+            None => self.tell(env, Fact::Answered { question: number, result: Ok(response) }),
         }
-        let Some(active) = self.active(from, number) else { return };
-        let step = active.pull.answered(response);
-        self.take_step(env, number, step);
     }
 
     pub(super) fn on_chunks(&mut self, env: &Environment<'_>, from: u32, number: u32, chunks: Option<Box<Chunks>>) {
+        let Some(number) = self.own_number(number) else { return };
         let Some(active) = self.active(from, number) else { return };
         let Some(Chunks { model, range, is_as_offered }) = chunks.map(|chunks| *chunks) else {
             let step = active.pull.cut();
@@ -145,94 +102,80 @@ impl Peer {
         self.pulls.iter_mut().find(|active| active.number == number && active.peer == peer_id(from))
     }
 
-    pub(super) fn on_pull_timeout(&mut self, env: &Environment<'_>, number: u32) {
-        self.end_pull(env, number, false);
-    }
-
     fn take_step(&mut self, env: &Environment<'_>, number: u32, step: Step) {
-        let Some(active) = self.pulls.iter_mut().find(|active| active.number == number) else { return };
-        let (peer, to) = (active.peer, index_of(active.peer));
+        let Some(at) = self.pulls.iter().position(|active| active.number == number) else { return };
+        let peer = self.pulls[at].peer;
         match step {
             Step::Ask(request) => {
-                let door = self.discovery.door(to);
-                self.send(env, to, question(number, door, request));
+                self.wait_for(env, at, Duration::ZERO);
+                self.ask(env, number, peer, &[], request);
             }
-            Step::Stream(request) => self.send(env, to, Message::Stream { pull: number, request: Box::new(request) }),
-            // The stream ended before the model did; its timeout will tell.
+            Step::Stream(request) => {
+                // A stream over which bytes come is not silent.
+                let flows = self.pulls[at].pull.order().bytes as f64 / env.link(index_of(peer)).uplink.max(1.0);
+                let flows = Duration::try_from_secs_f64(flows).unwrap_or(Duration::MAX);
+                self.wait_for(env, at, flows);
+                let number = self.wire_number(number);
+                self.send(env, index_of(peer), Content::Stream { number, request: Box::new(request) });
+            }
+            // The stream ended before the model did; its machine will give up in time.
             Step::Read(_) => {}
             Step::Done(pulled) => {
-                let Pulled { offer, grant, blob } = *pulled;
-                let blob = active.model.take().unwrap_or_else(|| Arc::new(blob));
-                let link = active.link;
-                let (from, bytes, took) = (to as usize, blob.len() as u64, self.now.since(active.began));
-                self.record(env, Happening::Pulled { from, bytes, took });
-                if let Some((active, party)) = self.take_party(number) {
-                    return self.meeting_pulled(env, active, party, Some(meeting::Model { blob, age: offer.age }));
-                }
-                if self.round.awaits(&peer) {
-                    self.arrived.push(Arrived { peer, offer, link, grant, blob });
-                }
-                self.end_pull(env, number, true);
+                let Active { pull, model, .. } = self.pulls.swap_remove(at);
+                let pulled = Pulled { blob: model.unwrap_or(pulled.blob), ..*pulled };
+                let result = Box::new(pulled.completed(pull.order(), self.layout()));
+                self.tell(env, Fact::Pulled { pull: number, result });
             }
             Step::Failed(error) => {
-                self.stale_seen += usize::from(matches!(error, PullError::Stale { .. }));
-                error.fault().into_iter().for_each(|fault| self.fault(env, peer, fault));
-                self.end_pull(env, number, false);
+                self.pulls.swap_remove(at);
+                self.tell(env, Fact::Pulled { pull: number, result: Box::new(Err(error.into())) });
             }
         }
     }
 
-    /// Ends all pulls under way; what they asked for goes nowhere.
-    pub(super) fn fail_pulls(&mut self, env: &Environment<'_>) {
-        let numbers: Vec<u32> = self.pulls.iter().map(|active| active.number).collect();
-        numbers.into_iter().for_each(|number| self.end_pull(env, number, false));
-    }
-
-    /// The pull of this number, off the list, if it belongs to a meeting.
-    fn take_party(&mut self, number: u32) -> Option<(Active, Party)> {
-        let at = self.pulls.iter().position(|active| active.number == number && active.party.is_some())?;
-        let mut active = self.pulls.swap_remove(at);
-        active.party.take().map(|party| (active, *party))
-    }
-
-    /// Pulls of a round that did not wait for them go on, but not for ever.
-    pub(super) fn let_pulls_be_late(&mut self, env: &Environment<'_>) {
-        for at in 0..self.pulls.len() {
-            let active = &mut self.pulls[at];
-            if !std::mem::replace(&mut active.is_timed, true) {
-                let (number, until) = (active.number, active.began + env.config.request_timeout);
-                self.set_timer(until, Timer::PullTimeout(number));
-            }
+    /// Ends pulls under way, for a reason of the transport.
+    pub(super) fn fail_pulls(
+        &mut self,
+        env: &Environment<'_>,
+        which: impl Fn(&Active) -> bool,
+        why: &TransportFailure,
+    ) {
+        let failed: Vec<u32> = self.pulls.extract_if(.., |active| which(active)).map(|active| active.number).collect();
+        for pull in failed {
+            self.tell(env, Fact::Pulled { pull, result: Box::new(Err(PullFailure::Transport(why.clone()))) });
         }
     }
 
-    /// Ends the pulls of a round that is over. Meetings go on, so that both sides end alike.
-    pub(super) fn cancel_pulls(&mut self) {
-        self.pulls.retain(|active| active.party.is_some());
+    /// The chunks leave one after the other over the uplink, behind those of other pulls. Where their turn comes only after
+    /// the other side will have given up, they do not leave at all.
+    pub(super) fn serve(&mut self, env: &Environment<'_>, token: Token, held: Option<(Arc<Vec<u8>>, Range<usize>)>) {
+        if self.uplink_free > self.now + env.config.request_timeout {
+            return;
+        }
+        let (to, number) = ((token.0 >> 32) as u32, token.0 as u32);
+        let is_as_offered = self.lie != Some(Lie::WrongHash);
+        let cut = self.is_lost(env, to);
+        let bytes = held.as_ref().map_or(0, |(_, range)| range.len());
+        let took = Duration::from_secs_f64(bytes as f64 / env.link(self.index).uplink.max(1.0));
+        self.uplink_free = self.uplink_free.max(self.now) + took;
+        let at = self.uplink_free + self.delay(env, to);
+        let chunks = held.filter(|_| !cut).map(|(model, range)| Box::new(Chunks { model, range, is_as_offered }));
+        let content = Content::Chunks { number, chunks };
+        self.stats.bytes_out += content.bytes();
+        if env.reaches(self.index, to, self.now) {
+            self.send_at(to, at, content);
+        }
     }
 
-    fn end_pull(&mut self, env: &Environment<'_>, number: u32, arrived: bool) {
-        if let Some((active, party)) = self.take_party(number) {
-            return self.meeting_pulled(env, active, party, None);
-        }
-        if let Some(at) = self.pulls.iter().position(|active| active.number == number) {
-            let active = self.pulls.swap_remove(at);
-            self.stats.failed += u64::from(!arrived);
-            self.tell_round(env, Input::PullEnded { peer: active.peer, arrived });
-        }
+    /// A number as others see it: apart from those of other lives of this peer.
+    pub(super) fn wire_number(&self, number: u32) -> u32 {
+        number & NUMBERS | self.life << NUMBERS.count_ones()
     }
 
-    pub(super) fn fault(&mut self, env: &Environment<'_>, peer: PeerId, fault: Fault) {
-        self.stats.faults += 1;
-        if self.scores.fault(self.now, peer, fault) {
-            self.tell_membership(env, MembershipInput::Refused { peer });
-        }
+    fn own_number(&self, number: u32) -> Option<u32> {
+        (self.wire_number(number) == number).then_some(number & NUMBERS)
     }
 }
 
-fn question(pull: u32, door: Option<u32>, request: Request) -> Message {
-    match request {
-        Request::Newest { codec, .. } => Message::Newest { pull, door, codec },
-        request => Message::Ask { pull, door, request: Box::new(request) },
-    }
-}
+/// Pulls and questions of one life are numbered up to this.
+const NUMBERS: u32 = 0x00ff_ffff;

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
+use peerlearn_protocols::estimate::Estimate;
 use peerlearn_protocols::time::Time;
 
 use super::World;
-use super::peer::Peer;
+use super::peer::SimPeer;
 
 /// Something that happened to one peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// When.
     pub at: Time,
     /// To whom.
     pub peer: usize,
     /// What.
-    pub what: Happening,
+    pub what: SimEvent,
 }
 
 /// What can happen to a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+#[derive(Debug, Clone, PartialEq)]
+pub enum SimEvent {
     /// A whole model arrived and was verified.
     Pulled {
         /// From whom.
@@ -40,6 +41,8 @@ pub enum Happening {
         /// The other end.
         other: usize,
     },
+    /// It estimated the whole network.
+    Estimated(Estimate),
     /// A round was closed.
     RoundClosed {
         /// Rounds closed, this one included.
@@ -65,7 +68,7 @@ impl World<'_> {
     /// threads.
     pub fn drain(&mut self) -> Vec<Recorded> {
         let peers = self.peers.iter_mut().enumerate();
-        let of_peer = |(peer, state): (usize, &mut Peer)| {
+        let of_peer = |(peer, state): (usize, &mut SimPeer)| {
             std::mem::take(&mut state.recorded).into_iter().map(move |(at, what)| Recorded { at, peer, what })
         };
         let mut all: Vec<Recorded> = peers.flat_map(of_peer).collect();

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
+use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::mixing::Rule;
+use peerlearn_protocols::recipe::{self, Recipe, Training};
 use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, Training, measure};
+use peerlearn_sim::{Head, Initial, Mlp, Model, measure};
 use rand::SeedableRng;
 use rand::seq::{IteratorRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Data, Experiment, Ours, Setup};
-use crate::data::{Table, pendigits, spambase};
-use crate::replications::{ReplicationError, deal, part_of};
+use crate::data::{DataError, Table, pendigits, spambase};
+use crate::replications::{ReplicationError, deal};
 
 /// Data and model of one experiment and seed.
 pub(super) struct Bench<'a> {
@@ -20,8 +22,8 @@ pub(super) struct Bench<'a> {
     pub seed: u64,
     pub model: Mlp,
     /// Rows of every node; with one class a node the last may have none.
-    pub parts: Vec<Rows>,
-    test: Rows,
+    pub parts: Vec<Dataset>,
+    test: Dataset,
 }
 
 /// What the watched nodes do at one checkpoint.
@@ -41,16 +43,16 @@ impl<'a> Bench<'a> {
         let (train, test) = match experiment.data {
             Data::Spambase => {
                 let table = spambase(data)?;
-                split(&standardised(&table, &table), setup.test_share, seed)
+                split(&standardised(&table, &table)?, setup.test_share, seed)
             }
             Data::Pendigits => {
                 let (train, test) = pendigits(data)?;
-                (standardised(&train, &train), standardised(&test, &train))
+                (standardised(&train, &train)?, standardised(&test, &train)?)
             }
         };
         let parts =
             if experiment.one_class { shards(&train, setup.nodes, seed) } else { deal(&train, setup.nodes, seed) };
-        let model = Mlp::new(train.width, &[], train.classes, Head::SigmoidSoftmax, Initial::Torch)?;
+        let model = Mlp::new(train.width(), &[], train.classes(), Head::SigmoidSoftmax, Initial::Torch)?;
         Ok(Self { setup, experiment, seed, model, parts, test })
     }
 
@@ -60,7 +62,7 @@ impl<'a> Bench<'a> {
         let watched = models.iter().sample(&mut rng, self.setup.watched);
         let accuracy: f64 = watched.iter().map(|params| measure(&self.model, params, &self.test).accuracy).sum();
         let count = watched.len() as f64;
-        let auc = (self.test.classes == 2)
+        let auc = (self.test.classes() == 2)
             .then(|| watched.iter().map(|params| self.auc_of_class_one(params)).sum::<f64>() / count);
         Mark { accuracy: accuracy / count, auc }
     }
@@ -68,8 +70,8 @@ impl<'a> Bench<'a> {
     /// gossipy ranks by the score of class 1 alone; with class 0 silenced, so does [`measure`].
     fn auc_of_class_one(&self, params: &[f32]) -> f64 {
         let mut params = params.to_vec();
-        params[..self.test.width].fill(0.0);
-        let first_bias = self.test.width * self.test.classes;
+        params[..self.test.width()].fill(0.0);
+        let first_bias = self.test.width() * self.test.classes();
         params[first_bias] = 0.0;
         measure(&self.model, &params, &self.test).auc
     }
@@ -83,26 +85,20 @@ impl<'a> Bench<'a> {
             true => (1.0, 1.0 - experiment.online * (1.0 - experiment.loss)),
             false => (experiment.online, experiment.loss),
         };
-        let config = Lockstep {
-            training: Training {
-                steps: steps as u32,
-                batch: rows.div_ceil(steps),
-                learning_rate: experiment.learning_rate,
-                weight_decay: setup.weight_decay,
-                control_variate: ours.control_variate,
-                outer: ours.outer,
-                ..Training::default()
-            },
-            rule: Rule::AgeLimited,
-            links: Links::fresh(ours.fan_out),
-            codec: ours.codec(),
-            loss,
-            online,
-            seed: self.seed,
-            ..Lockstep::default()
+        let training = Training {
+            steps: steps as u32,
+            batch: rows.div_ceil(steps),
+            learning_rate: experiment.learning_rate,
+            weight_decay: setup.weight_decay,
+            control_variate: ours.control_variate,
+            outer: ours.outer.map(|(rate, momentum)| recipe::Outer { rate, momentum }),
+            ..Training::default()
         };
+        let links = Links::fresh(ours.fan_out);
+        let recipe = Recipe { training, rule: Rule::AgeLimited, codec: ours.codec(), ..Recipe::default() };
+        let config = Lockstep { recipe, links, loss, online, seed: self.seed };
         let params = self.model.initial(self.seed);
-        let start = |rows: &Rows| Start { rows: rows.clone(), params: params.clone(), attack: None };
+        let start = |rows: &Dataset| Start::new(rows.clone(), params.clone());
         let mut network = Network::new(&self.model, config, self.parts.iter().map(start).collect())?;
         let mut marks = Vec::new();
         for round in experiment.checkpoints(setup) {
@@ -116,7 +112,7 @@ impl<'a> Bench<'a> {
 }
 
 /// Every column less its mean, over its deviation, both taken from `by`.
-fn standardised(table: &Table, by: &Table) -> Rows {
+fn standardised(table: &Table, by: &Table) -> Result<Dataset, DataError> {
     let column = |column: usize| {
         let values = || (0..by.len()).map(move |row| by.row(row)[column]);
         let mean = values().sum::<f64>() / by.len() as f64;
@@ -125,27 +121,27 @@ fn standardised(table: &Table, by: &Table) -> Rows {
     };
     let statistics: Vec<(f64, f64)> = (0..by.width).map(column).collect();
     let scaled = table.features.iter().zip(statistics.iter().cycle());
-    let rows = table.rows();
-    Rows { features: scaled.map(|(value, (mean, deviation))| ((value - mean) / deviation) as f32).collect(), ..rows }
+    let features = scaled.map(|(value, (mean, deviation))| ((value - mean) / deviation) as f32).collect();
+    Ok(table.rows()?.with_features(features)?)
 }
 
 /// Shuffled rows, the last share of them to be measured on.
-fn split(rows: &Rows, test_share: f64, seed: u64) -> (Rows, Rows) {
+fn split(rows: &Dataset, test_share: f64, seed: u64) -> (Dataset, Dataset) {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ 0x5eed));
     let (train, test) = order.split_at(rows.len() - (rows.len() as f64 * test_share).round() as usize);
-    (part_of(rows, train), part_of(rows, test))
+    (rows.select(train), rows.select(test))
 }
 
 /// Rows sorted by label and cut in equal pieces, the last shorter or empty, dealt at random.
-fn shards(rows: &Rows, nodes: usize, seed: u64) -> Vec<Rows> {
+fn shards(rows: &Dataset, nodes: usize, seed: u64) -> Vec<Dataset> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     order.shuffle(&mut rng);
-    order.sort_by_key(|&row| rows.labels[row]);
+    order.sort_by_key(|&row| rows.labels()[row]);
     let size = rows.len().div_ceil(nodes);
     let piece = |node: usize| &order[(node * size).min(order.len())..((node + 1) * size).min(order.len())];
-    let mut parts: Vec<Rows> = (0..nodes).map(|node| part_of(rows, piece(node))).collect();
+    let mut parts: Vec<Dataset> = (0..nodes).map(|node| rows.select(piece(node))).collect();
     parts.shuffle(&mut rng);
     parts
 }

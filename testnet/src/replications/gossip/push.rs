@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use peerlearn_sim::{Model, Rows};
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_sim::Model;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -195,7 +196,7 @@ fn merge(own: &mut State, other: &State, part: usize, weight: f32, part_of: impl
 }
 
 /// One pass over some rows; the last batch may be short.
-fn epoch(bench: &Bench<'_>, rows: &Rows, state: &mut State, rng: &mut ChaCha8Rng) {
+fn epoch(bench: &Bench<'_>, rows: &Dataset, state: &mut State, rng: &mut ChaCha8Rng) {
     let (rate, decay) = (bench.experiment.learning_rate, bench.setup.weight_decay);
     let layout = Parts::new(bench, state.ages.len());
     let by_age = bench.experiment.merge == Merge::Parts;
@@ -221,7 +222,7 @@ struct Parts {
 
 impl Parts {
     fn new(bench: &Bench<'_>, parts: usize) -> Self {
-        let (inputs, outputs) = (bench.parts[0].width, bench.parts[0].classes);
+        let (inputs, outputs) = (bench.parts[0].width(), bench.parts[0].classes());
         Self { inputs, outputs, size: ((inputs + 1) * outputs).div_ceil(parts) }
     }
 

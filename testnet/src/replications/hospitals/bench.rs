@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use peerlearn_sim::{Head, Initial, Mlp, Model, Rows, measure};
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_sim::{Head, Initial, Mlp, Model, measure};
 
 use super::{Method, Setup, learn};
-use crate::data::heart;
+use crate::data::{DataError, heart};
 use crate::replications::ReplicationError;
 
 /// What FLamby adds to every deviation.
@@ -16,13 +17,13 @@ pub(super) struct Bench<'a> {
     pub setup: &'a Setup,
     pub model: Mlp,
     /// Training rows of every hospital, normalised by their own statistics.
-    pub train: Vec<Rows>,
+    pub train: Vec<Dataset>,
     /// Test rows of every hospital, normalised by the training statistics of that hospital.
-    test: Vec<Rows>,
+    test: Vec<Dataset>,
     /// All training rows, normalised by their common statistics.
-    pub pooled_train: Rows,
+    pub pooled_train: Dataset,
     /// All test rows, normalised by the common training statistics; so FLamby does it for every model.
-    pooled_test: Rows,
+    pooled_test: Dataset,
 }
 
 /// What one run measured.
@@ -44,17 +45,19 @@ impl Found {
 impl<'a> Bench<'a> {
     pub(super) fn new(setup: &'a Setup, data: &Path) -> Result<Self, ReplicationError> {
         let hospitals = heart(data)?;
-        let (raw_train, raw_test): (Vec<Rows>, Vec<Rows>) =
+        let (raw_train, raw_test): (Vec<Dataset>, Vec<Dataset>) =
             hospitals.into_iter().map(|hospital| (hospital.train, hospital.test)).unzip();
-        let own = |rows: &[Rows]| raw_train.iter().zip(rows).map(|(by, rows)| normalised(rows, by)).collect();
-        let (all_train, all_test) = (together(&raw_train), together(&raw_test));
+        let own = |rows: &[Dataset]| {
+            raw_train.iter().zip(rows).map(|(by, rows)| normalised(rows, by)).collect::<Result<_, _>>()
+        };
+        let (all_train, all_test) = (together(&raw_train)?, together(&raw_test)?);
         Ok(Self {
             setup,
-            model: Mlp::new(all_train.width, &[], 2, Head::Logistic, Initial::Torch)?,
-            train: own(&raw_train),
-            test: own(&raw_test),
-            pooled_train: normalised(&all_train, &all_train),
-            pooled_test: normalised(&all_test, &all_train),
+            model: Mlp::new(all_train.width(), &[], 2, Head::Logistic, Initial::Torch)?,
+            train: own(&raw_train)?,
+            test: own(&raw_test)?,
+            pooled_train: normalised(&all_train, &all_train)?,
+            pooled_test: normalised(&all_test, &all_train)?,
         })
     }
 
@@ -79,7 +82,7 @@ impl<'a> Bench<'a> {
 
     /// Measures the model of every hospital: on its own test rows, and their mean on those of all.
     pub(super) fn own_models(&self, models: &[&[f32]]) -> Found {
-        let accuracy = |params: &[f32], rows: &Rows| measure(&self.model as &dyn Model, params, rows).accuracy;
+        let accuracy = |params: &[f32], rows: &Dataset| measure(&self.model as &dyn Model, params, rows).accuracy;
         let pooled = models.iter().map(|params| accuracy(params, &self.pooled_test)).sum::<f64>();
         Found {
             pooled: pooled / models.len() as f64,
@@ -90,23 +93,20 @@ impl<'a> Bench<'a> {
 
     /// Mean over hospitals of what their own models do on their own test rows.
     pub(super) fn mean_of_hospitals(&self, models: &[&[f32]]) -> f64 {
-        let accuracy = |(params, rows): (&&[f32], &Rows)| measure(&self.model, params, rows).accuracy;
+        let accuracy = |(params, rows): (&&[f32], &Dataset)| measure(&self.model, params, rows).accuracy;
         models.iter().zip(&self.test).map(accuracy).sum::<f64>() / models.len() as f64
     }
 }
 
-fn together(parts: &[Rows]) -> Rows {
-    Rows {
-        width: parts[0].width,
-        classes: parts[0].classes,
-        features: parts.iter().flat_map(|part| part.features.iter().copied()).collect(),
-        labels: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
-    }
+fn together(parts: &[Dataset]) -> Result<Dataset, ReplicationError> {
+    let features = parts.iter().flat_map(Dataset::features).collect();
+    let labels = parts.iter().flat_map(|part| part.labels().iter().copied()).collect();
+    Ok(Dataset::new(parts[0].input().to_vec(), parts[0].classes(), features, labels).map_err(DataError::from)?)
 }
 
 /// Every column less its mean, over its sample deviation, both taken from `by`.
-fn normalised(rows: &Rows, by: &Rows) -> Rows {
-    let statistics: Vec<(f64, f64)> = (0..by.width)
+fn normalised(rows: &Dataset, by: &Dataset) -> Result<Dataset, ReplicationError> {
+    let statistics: Vec<(f64, f64)> = (0..by.width())
         .map(|column| {
             let values = || (0..by.len()).map(|row| f64::from(by.row(row)[column]));
             let mean = values().sum::<f64>() / by.len() as f64;
@@ -115,5 +115,6 @@ fn normalised(rows: &Rows, by: &Rows) -> Rows {
         })
         .collect();
     let scale = |(value, (mean, deviation)): (&f32, &(f64, f64))| ((f64::from(*value) - mean) / deviation) as f32;
-    Rows { features: rows.features.iter().zip(statistics.iter().cycle()).map(scale).collect(), ..rows.clone() }
+    let features = rows.features().iter().zip(statistics.iter().cycle()).map(scale).collect();
+    Ok(rows.with_features(features).map_err(DataError::from)?)
 }

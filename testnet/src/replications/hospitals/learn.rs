@@ -1,8 +1,10 @@
 //! Learning alone, as peers, and with an adaptive outer optimiser.
 
 use peerlearn_protocols::codec::Codec;
-use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
-use peerlearn_sim::{Model, Rows, SimLearner, Training};
+use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::recipe::{self, Recipe, Snapshot, TrainPlan, Trainer, Training};
+use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start, Worker};
+use peerlearn_sim::{FlatTrainer, Model};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +14,7 @@ use super::{Outer, Peers, Second, Who};
 use crate::replications::ReplicationError;
 
 /// Epochs of Adam (Kingma and Ba 2015) on some rows.
-pub(super) fn adam(bench: &Bench<'_>, rows: &Rows, seed: u64) -> Vec<f32> {
+pub(super) fn adam(bench: &Bench<'_>, rows: &Dataset, seed: u64) -> Vec<f32> {
     let setup = bench.setup;
     let (beta1, beta2) = setup.betas;
     let mut params = bench.model.initial(seed);
@@ -39,7 +41,7 @@ pub(super) fn adam(bench: &Bench<'_>, rows: &Rows, seed: u64) -> Vec<f32> {
 
 /// Share of every hospital in all training rows.
 fn shares(bench: &Bench<'_>) -> Vec<f32> {
-    let total = bench.train.iter().map(Rows::len).sum::<usize>() as f32;
+    let total = bench.train.iter().map(Dataset::len).sum::<usize>() as f32;
     bench.train.iter().map(|rows| rows.len() as f32 / total).collect()
 }
 
@@ -62,19 +64,14 @@ pub(super) fn peers(bench: &Bench<'_>, peers: &Peers, seed: u64) -> Result<Found
         batch: bench.setup.batch,
         learning_rate: peers.learning_rate,
         control_variate: peers.control_variate,
-        outer: peers.outer,
+        outer: peers.outer.map(|(rate, momentum)| recipe::Outer { rate, momentum }),
         ..Training::default()
     };
-    let config = Lockstep {
-        training: training.clone(),
-        rule: peers.rule,
-        links: links(bench, peers),
-        codec: if peers.int8 { Codec::Int8 } else { Codec::F32 },
-        seed,
-        ..Lockstep::default()
-    };
+    let codec = if peers.int8 { Codec::Int8 } else { Codec::F32 };
+    let recipe = Recipe { training: training.clone(), rule: peers.rule, codec, ..Recipe::default() };
+    let config = Lockstep { recipe, links: links(bench, peers), seed, ..Lockstep::default() };
     let params = bench.model.initial(seed);
-    let start = |rows: &Rows| Start { rows: rows.clone(), params: params.clone(), attack: None };
+    let start = |rows: &Dataset| Start::new(rows.clone(), params.clone());
     let mut network = Network::new(&bench.model, config, bench.train.iter().map(start).collect())?;
     let mut curve = Vec::new();
     for _ in 0..peers.rounds {
@@ -82,12 +79,14 @@ pub(super) fn peers(bench: &Bench<'_>, peers: &Peers, seed: u64) -> Result<Found
         curve.push(bench.mean_of_hospitals(&network.honest().collect::<Vec<_>>()));
     }
     let alone = Training { steps: peers.personal_steps, ..training };
-    let mut learners: Vec<SimLearner> = network.workers().iter().map(|worker| worker.learner.clone()).collect();
-    for learner in &mut learners {
-        learner.train(&bench.model, &alone);
-    }
-    let models: Vec<&[f32]> = learners.iter().map(|learner| &learner.params[..]).collect();
-    Ok(Found { curve, ..bench.own_models(&models) })
+    let personal = |(index, worker): (usize, &Worker)| {
+        let Snapshot { mut params, correction, .. } = worker.state.snapshot();
+        let plan = TrainPlan::new(&alone, peers.rounds + 1, peers.rounds, correction.as_deref(), seed ^ index as u64);
+        let Ok(_) = worker.trainer.clone().of(&bench.model).train(&mut params, &plan);
+        params
+    };
+    let models: Vec<Vec<f32>> = network.workers().iter().enumerate().map(personal).collect();
+    Ok(Found { curve, ..bench.own_models(&models.iter().map(|model| &model[..]).collect::<Vec<_>>()) })
 }
 
 /// Federated averaging by rows whose mean change is the gradient of an adaptive optimiser.
@@ -99,23 +98,25 @@ pub(super) fn adaptive(bench: &Bench<'_>, outer: &Outer, seed: u64) -> Found {
         ..Training::default()
     };
     let mut shared = bench.model.initial(seed);
-    let new = |(index, rows): (usize, &Rows)| {
-        SimLearner::new(shared.clone(), rows.clone(), &training, seed.wrapping_mul(0x9e37_79b9) + index as u64)
-    };
-    let mut learners: Vec<SimLearner> = bench.train.iter().enumerate().map(new).collect();
+    let seed_of = |index: usize| seed.wrapping_mul(0x9e37_79b9) + index as u64;
+    let trainer = |(index, rows): (usize, &Dataset)| FlatTrainer::new(rows.clone(), None, &training, seed_of(index));
+    let mut trainers: Vec<FlatTrainer> = bench.train.iter().enumerate().map(trainer).collect();
     let shares = shares(bench);
     let mut moments = vec![(0.0f32, 0.0f32); shared.len()];
     let mut curve = Vec::new();
-    for _ in 0..outer.rounds {
-        for learner in &mut learners {
-            learner.params.copy_from_slice(&shared);
-            learner.train(&bench.model, &training);
-        }
+    for round in 1..=outer.rounds {
+        let train = |(index, trainer): (usize, &mut FlatTrainer)| {
+            let mut params = shared.clone();
+            let plan = TrainPlan::new(&training, round, round - 1, None, seed_of(index));
+            let Ok(_) = trainer.of(&bench.model).train(&mut params, &plan);
+            params
+        };
+        let models: Vec<Vec<f32>> = trainers.iter_mut().enumerate().map(train).collect();
         for (at, (value, moments)) in shared.iter_mut().zip(&mut moments).enumerate() {
-            let mean: f32 = learners.iter().zip(&shares).map(|(learner, share)| share * learner.params[at]).sum();
+            let mean: f32 = models.iter().zip(&shares).map(|(model, share)| share * model[at]).sum();
             *value += outer.step(mean - *value, bench.setup.betas, moments);
         }
-        curve.push(bench.mean_of_hospitals(&vec![&shared[..]; learners.len()]));
+        curve.push(bench.mean_of_hospitals(&vec![&shared[..]; trainers.len()]));
     }
     Found { curve, ..bench.one_model(&shared) }
 }

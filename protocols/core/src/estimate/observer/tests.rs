@@ -11,16 +11,16 @@ fn observer(number: u8) -> Observer {
 
 /// Everybody hears everybody; models are at 0, 1, 2, ... times `step`, with a norm of 10.
 fn round(all: &mut [Observer], step: f64) -> Vec<Estimate> {
-    let told: Vec<Told> = all.iter().map(Observer::told).collect();
+    let reports: Vec<EstimateReport> = all.iter().map(Observer::report).collect();
     let mut estimates = Vec::new();
     for (own, observer) in all.iter_mut().enumerate() {
         let mut squared = Vec::new();
-        for (other, told) in told.iter().enumerate().filter(|(other, _)| *other != own) {
+        for (other, report) in reports.iter().enumerate().filter(|(other, _)| *other != own) {
             observer.drew(peer(other as u8));
-            observer.hear(peer(other as u8), told).unwrap();
+            observer.hear(peer(other as u8), report).unwrap();
             squared.push((peer(other as u8), (step * (own as f64 - other as f64)).powi(2)));
         }
-        estimates.push(observer.close(Some(&Sight { squared, movement: 0.0, norm: 10.0 })));
+        estimates.push(observer.close(Some(&RoundObservation { squared, movement: 0.0, norm: 10.0 })));
     }
     estimates
 }
@@ -46,23 +46,23 @@ fn eight_find_out_how_many_they_are_how_far_apart_and_that_they_stand_still() {
 fn one_alone_says_so_and_numbers_that_cannot_be_are_refused() {
     let mut alone = observer(1);
     for _ in 0..20 {
-        alone.close(Some(&Sight { norm: 1.0, ..Sight::default() }));
+        alone.close(Some(&RoundObservation { norm: 1.0, ..RoundObservation::default() }));
     }
     let estimate = alone.estimate();
     assert!(estimate.peers.unwrap() < 1.5 && estimate.disagreement.is_none() && estimate.relative.is_none());
-    let good = observer(2).told();
+    let good = observer(2).report();
     assert!(alone.hear(peer(2), &good).is_ok());
     for bad in [
-        Told { minima: vec![f32::NAN; 64], ..good.clone() },
-        Told { minima: vec![0.5; 1], ..good.clone() },
-        Told { minima: vec![0.5; 32], ..good.clone() },
-        Told { epoch: MAX_EPOCH + 1, ..good.clone() },
+        EstimateReport { minima: vec![f32::NAN; 64], ..good.clone() },
+        EstimateReport { minima: vec![0.5; 1], ..good.clone() },
+        EstimateReport { minima: vec![0.5; 32], ..good.clone() },
+        EstimateReport { epoch: MAX_EPOCH + 1, ..good.clone() },
     ] {
         assert!(alone.hear(peer(2), &bad).is_err(), "{bad:?}");
     }
     for norm in [0.0, f64::NAN, f64::INFINITY] {
-        let sight = Sight { squared: vec![(peer(2), f64::NAN), (peer(3), 1.0)], movement: f64::NAN, norm };
-        let estimate = alone.close(Some(&sight));
+        let seen = RoundObservation { squared: vec![(peer(2), f64::NAN), (peer(3), 1.0)], movement: f64::NAN, norm };
+        let estimate = alone.close(Some(&seen));
         assert!(estimate.disagreement.unwrap().is_finite() && estimate.relative.is_none_or(f64::is_finite));
     }
 }

@@ -2,7 +2,7 @@
 
 use rand::seq::{IteratorRandom, SliceRandom};
 
-use super::{Descriptor, Entry, Pending, View};
+use super::{Change, Descriptor, Entry, Pending, View};
 use crate::id::PeerId;
 use crate::sampling::Prefix;
 
@@ -74,7 +74,9 @@ impl View {
             return false;
         }
         let Descriptor { peer, prefix, age } = told;
-        self.entries.push(Entry { peer, age, introducer, prefix });
+        let entry = Entry { peer, age, introducer, prefix };
+        self.entries.push(entry);
+        self.changes.push(Change::In(entry));
         true
     }
 
@@ -82,6 +84,7 @@ impl View {
         while let Some(peer) = replaceable.pop() {
             if let Some(index) = self.entries.iter().position(|entry| entry.peer == peer) {
                 self.entries.swap_remove(index);
+                self.changes.push(Change::Out(peer));
                 return true;
             }
         }

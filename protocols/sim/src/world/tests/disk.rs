@@ -9,7 +9,7 @@ const ROOM: Change = Change::Disk { full: false };
 /// Round and age of what each of these peers closed last, and its parameters, as soon as they are no longer in training.
 fn closed(world: &mut World<'_>, peer: usize) -> (u64, u64, Vec<f32>) {
     let mut at = world.now();
-    while world.peers[peer].committed.is_some() {
+    while world.peers[peer].disk.committed.is_some() {
         at = at + Duration::from_millis(3);
         world.run_until(at);
     }
@@ -138,14 +138,15 @@ fn one_that_is_away_while_its_disk_is_full_comes_back_with_what_it_had() {
 #[test]
 fn mass_goes_back_with_the_model() {
     let model = Averaging::new(64).unwrap();
-    let config = WorldConfig { rule: Rule::PushSum, codec: Codec::F32, ..averaging_config(37) };
+    let config = mixing(Rule::PushSum, Codec::F32, averaging_config(37));
     let mut world = averaging(&model, config, 8);
-    let held = |world: &World<'_>, peer: usize| world.peers[peer].purse.as_ref().unwrap().account().held();
+    // As of the last closed round that is on the disk.
+    let held = |world: &World<'_>, peer: usize| world.peers[peer].disk.account.as_ref().unwrap().held();
     world.run_until(seconds(10));
     let (before, kept) = (held(&world, 0), now(&world, 0));
     world.change(0, FULL);
     world.run_until(seconds(30));
-    assert_ne!(held(&world, 0), before);
+    assert_ne!(world.peers[0].machine.ledger().unwrap().held(), before);
     for until in [40, 50] {
         world.change(0, Change::Kill);
         assert_eq!((held(&world, 0), now(&world, 0)), (before, kept.clone()));

@@ -6,25 +6,26 @@ use crate::mean_model;
 
 /// A world of `peers` that only average, with short timeouts.
 fn patient(model: &Averaging, seed: u64, peers: usize) -> World<'_> {
-    let config = WorldConfig { request_timeout: Duration::from_secs(1), codec: Codec::F32, ..averaging_config(seed) };
+    let config = mixing(Rule::AgeLimited, Codec::F32, averaging_config(seed));
+    let config = WorldConfig { request_timeout: Duration::from_secs(1), ..config };
     averaging(model, config, peers)
 }
 
 fn connections(world: &mut World<'_>, of: usize) -> (usize, usize) {
-    let count = |wanted: &dyn Fn(&Happening) -> bool, all: &[Recorded]| {
+    let count = |wanted: &dyn Fn(&SimEvent) -> bool, all: &[Recorded]| {
         all.iter().filter(|recorded| recorded.peer == of && wanted(&recorded.what)).count()
     };
     let all = world.drain();
     (
-        count(&|what| matches!(what, Happening::Connected { .. }), &all),
-        count(&|what| matches!(what, Happening::Disconnected { .. }), &all),
+        count(&|what| matches!(what, SimEvent::Connected { .. }), &all),
+        count(&|what| matches!(what, SimEvent::Disconnected { .. }), &all),
     )
 }
 
 fn told_of(world: &mut World<'_>, gone: usize) -> Vec<(Time, usize)> {
     let others = world.drain().into_iter().filter(|recorded| recorded.peer != gone);
     others
-        .filter(|recorded| recorded.what == Happening::Disconnected { other: gone })
+        .filter(|recorded| recorded.what == SimEvent::Disconnected { other: gone })
         .map(|recorded| (recorded.at, recorded.peer))
         .collect()
 }
@@ -55,8 +56,9 @@ pub(super) fn learning(
     set: impl Fn(usize, PeerStart) -> PeerStart,
 ) -> (Mlp, Vec<PeerStart>, WorldConfig) {
     let model = Mlp::new(4, &[8], 4, Head::Softmax, Initial::He).unwrap();
+    let training = Training { steps: 10, batch: 16, learning_rate: 0.2, ..Training::default() };
     let config = WorldConfig {
-        training: Training { steps: 10, batch: 16, learning_rate: 0.2, ..Training::default() },
+        recipe: Recipe { training, ..Recipe::default() },
         request_timeout: Duration::from_secs(1),
         ..averaging_config(seed)
     };
@@ -78,20 +80,20 @@ fn a_crash_goes_back_to_the_last_closed_round_and_leaving_does_not() {
     // Until some peer has trained and not yet mixed.
     let (peer, committed) = loop {
         world.run_until(now);
-        let under_way = (0..6).find(|&peer| world.peers[peer].committed.is_some());
+        let under_way = (0..6).find(|&peer| world.peers[peer].disk.committed.is_some());
         if let Some(peer) = under_way {
-            break (peer, world.peers[peer].committed.clone().unwrap());
+            break (peer, world.peers[peer].disk.committed.as_ref().unwrap().snapshot.params.clone());
         }
         now = now + Duration::from_millis(3);
     };
     let closed = world
         .drain()
         .into_iter()
-        .rfind(|recorded| recorded.peer == peer && matches!(recorded.what, Happening::RoundClosed { .. }));
-    assert_ne!(world.params(peer), committed.learner.params);
+        .rfind(|recorded| recorded.peer == peer && matches!(recorded.what, SimEvent::RoundClosed { .. }));
+    assert_ne!(world.params(peer), committed);
     world.change(peer, Change::Crash);
-    assert_eq!(world.params(peer), committed.learner.params);
-    let Some(Happening::RoundClosed { round, age, .. }) = closed.map(|recorded| recorded.what) else { panic!() };
+    assert_eq!(world.params(peer), committed);
+    let Some(SimEvent::RoundClosed { round, age, .. }) = closed.map(|recorded| recorded.what) else { panic!() };
     assert_eq!((round, age), (world.stats(peer).rounds, world.age(peer)));
     let (left, before) = ((peer + 1) % 6, world.params((peer + 1) % 6).to_vec());
     world.change(left, Change::Leave);
@@ -173,7 +175,10 @@ fn a_training_under_a_closed_lid_takes_what_was_left_of_it() {
 fn training_takes_as_long_as_it_is_told_to() {
     let (model, starts, config) = learning(7, 1, |_, start| PeerStart {
         train_time: Some(Duration::from_secs(2)),
-        training: Some(Training { steps: 3, batch: 2, ..Training::default() }),
+        recipe: Some(Arc::new(Recipe {
+            training: Training { steps: 3, batch: 2, ..Training::default() },
+            ..Recipe::default()
+        })),
         ..start
     });
     let mut world = World::new(&model, config, starts).unwrap();
@@ -200,7 +205,7 @@ fn a_mover_is_found_at_its_new_address() {
     assert!(after.rounds > before.rounds + 40 && after.mixed > before.mixed + 40, "{after:?}");
     // Others pull from it again, too: at the end nobody asks the old address any more.
     world.run_until(seconds(100));
-    let pulled = |recorded: &Recorded| matches!(recorded.what, Happening::Pulled { from: 5, .. });
+    let pulled = |recorded: &Recorded| matches!(recorded.what, SimEvent::Pulled { from: 5, .. });
     assert!(world.drain().iter().filter(|recorded| pulled(recorded)).count() > 10);
 }
 
@@ -214,7 +219,7 @@ fn a_way_that_is_blocked_ends_the_connection_and_opens_again() {
     world.run_until(seconds(60));
     let all = world.drain();
     let gone = |one, other| {
-        let what = Happening::Disconnected { other };
+        let what = SimEvent::Disconnected { other };
         all.iter().any(|recorded| recorded.peer == one && recorded.what == what)
     };
     assert!(gone(0, 1) && gone(1, 0), "neither end lives without the other");
@@ -223,7 +228,7 @@ fn a_way_that_is_blocked_ends_the_connection_and_opens_again() {
         let hit = |recorded: &&Recorded| {
             recorded.at > after
                 && recorded.peer == one
-                && matches!(recorded.what, Happening::Pulled { from, .. } if from == other)
+                && matches!(recorded.what, SimEvent::Pulled { from, .. } if from == other)
         };
         all.iter().filter(hit).count()
     };
@@ -264,27 +269,27 @@ fn the_worse_end_of_a_link_decides() {
         .drain()
         .into_iter()
         .filter_map(|recorded| match recorded.what {
-            Happening::Pulled { from, took, .. } => Some((recorded.peer, from, took)),
+            SimEvent::Pulled { from, took, .. } => Some((recorded.peer, from, took)),
             _ => None,
         })
         .collect();
     let least = |pick: &dyn Fn(usize, usize) -> bool| {
         took.iter().filter(|(one, other, _)| pick(*one, *other)).map(|(_, _, took)| *took).min()
     };
-    // Four messages; 4 kB are a second of the slow uplink, which is over the time a question may take.
-    assert!(least(&|one, _| one == 0) >= Some(4 * millis(300)) || least(&|one, _| one == 0).is_none());
-    assert_eq!(least(&|_, other| other == 0), None);
+    // Four messages, and 4 kB are a second of the slow uplink: a stream that flows is not given up.
+    assert!(least(&|one, _| one == 0) >= Some(4 * millis(300)));
+    assert!(least(&|_, other| other == 0) >= Some(4 * millis(300) + Duration::from_secs(1)));
     assert!(least(&|one, other| one > 0 && other > 0) < Some(millis(200)));
     world.change(0, Change::Link(None));
     world.run_until(seconds(60));
-    assert!(world.drain().iter().any(|recorded| matches!(recorded.what, Happening::Pulled { from: 0, .. })));
+    assert!(world.drain().iter().any(|recorded| matches!(recorded.what, SimEvent::Pulled { from: 0, .. })));
 }
 
 #[test]
 fn an_attack_moves_a_mean_and_not_a_robust_rule() {
     let model = Averaging::new(32).unwrap();
     let away = |rule, attack: Option<Attack>| {
-        let config = WorldConfig { rule, codec: Codec::F32, ..averaging_config(12) };
+        let config = mixing(rule, Codec::F32, averaging_config(12));
         let start = |peer: usize| PeerStart {
             attack: attack.filter(|_| peer < 2),
             ..PeerStart::new(no_rows(), model.initial(peer as u64))
@@ -352,11 +357,12 @@ fn a_timeline_gives_the_same_bytes_on_any_number_of_threads() {
     assert_ne!(timeline(22).0, run.0);
     assert!(run.1.is_sorted_by_key(|recorded| recorded.at));
     for kind in [0, 1, 2, 3] {
-        let of = |what: &Happening| match what {
-            Happening::Pulled { .. } => 0,
-            Happening::Connected { .. } => 1,
-            Happening::Disconnected { .. } => 2,
-            Happening::RoundClosed { .. } => 3,
+        let of = |what: &SimEvent| match what {
+            SimEvent::Pulled { .. } => 0,
+            SimEvent::Connected { .. } => 1,
+            SimEvent::Disconnected { .. } => 2,
+            SimEvent::RoundClosed { .. } => 3,
+            SimEvent::Estimated(_) => 4,
         };
         assert!(run.1.iter().any(|recorded| of(&recorded.what) == kind), "{kind}");
     }

@@ -1,0 +1,222 @@
+//! What can be asked.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use peerlearn::data::Partition;
+use peerlearn::learner::ModelFamily;
+
+use crate::telemetry::LogFormat;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  something failed that has no code of its own
+  2  the command line is wrong
+  3  a setting is wrong
+  4  something is wrong with the data
+  5  something is wrong with the network: a port in use, a wrong ticket
+  6  something is wrong with the home directory
+  7  no node is running there, or it does not answer
+  130  interrupted before the result was there";
+
+/// A serverless, peer-to-peer decentralized learner: every peer keeps its data, trains locally and averages weights
+/// with a few others, until the whole network knows what each part knows. No process is special.
+#[derive(Debug, Parser)]
+#[command(name = "peerlearn", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What to log to standard error, for example `info` or `warn,peerlearn=debug`.
+    #[arg(long, global = true, env = "PEERLEARN_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How to log.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs many real peers on this machine, lets them learn together, and compares.
+    Demo(Box<DemoArgs>),
+    /// Writes a commented peerlearn.toml.
+    Init(InitArgs),
+    /// Runs a node until it is stopped.
+    Run(Box<RunArgs>),
+    /// Prints a ticket with which others can join the running node.
+    Ticket(TicketArgs),
+    /// Runs a node that starts by dialling the peer of a ticket; a node that runs there already dials it.
+    Join(Box<JoinArgs>),
+    /// Asks the running node how it is.
+    Status(StatusArgs),
+    /// Tells the running node to stop, and returns at once.
+    Stop(HomeArgs),
+    /// Measures the model on disk on the data of the settings.
+    Eval(EvalArgs),
+    /// Writes the model as safetensors and a JSON manifest.
+    Export(ExportArgs),
+}
+
+const DEMO_EXAMPLES: &str = "Examples:
+  peerlearn demo
+  peerlearn demo --peers 32 --partition shards:2 --rounds 300
+  peerlearn demo --data ../mnist --model cnn --peers 6 --until-accuracy 0.95
+  peerlearn demo --json | jq .worst
+  peerlearn demo --out result --set exchange.codec=f32 --set round.fan_out=2";
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub struct DemoArgs {
+    /// Number of peers.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub peers: usize,
+    /// How rows are dealt to peers: iid, dirichlet:ALPHA (label skew, stronger for smaller ALPHA), shards:K (K pieces of
+    /// label-sorted rows each).
+    #[arg(long, default_value = "dirichlet:0.1", value_name = "HOW")]
+    pub partition: Partition,
+    /// The model: linear, mlp:SIZES or cnn.
+    #[arg(long, default_value = "mlp:64,32", value_name = "MODEL")]
+    pub model: ModelFamily,
+    /// A directory with IDX files (MNIST, Fashion-MNIST) or a CSV file with a header; without it, the built-in digits.
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// For CSV: the column with the label.
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// For CSV: a second file to measure on.
+    #[arg(long, value_name = "PATH")]
+    pub test: Option<PathBuf>,
+    /// Rounds of each peer [default: 300, or 10000 with --until-accuracy].
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<u64>,
+    /// Stop when the worst peer's accuracy on the test rows reaches this fraction, for example 0.95.
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    pub until_accuracy: Option<f32>,
+    /// Seeds partition, split and order of rows. (Which peers meet when is up to the machine.)
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    pub seed: u64,
+    /// Write events.jsonl, curves.csv, accuracy.svg and outcome.json to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Any setting of the nodes, as in peerlearn.toml. May be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Where a node lives.
+#[derive(Debug, Args, Clone)]
+pub struct HomeArgs {
+    /// The directory with identity, checkpoint and address book.
+    #[arg(long, env = "PEERLEARN_HOME", default_value = ".peerlearn", value_name = "DIR")]
+    pub home: PathBuf,
+}
+
+/// Where settings come from.
+#[derive(Debug, Args, Clone)]
+pub struct ConfigArgs {
+    /// The settings file [default: peerlearn.toml, if there is one].
+    #[arg(long, env = "PEERLEARN_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Any setting, as in peerlearn.toml; stronger than file and environment. May be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn init\n  peerlearn init --to node.toml")]
+pub struct InitArgs {
+    /// Where to write it; an existing file is never replaced.
+    #[arg(long = "to", default_value = "peerlearn.toml", value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  peerlearn run
+  peerlearn run --home ant --set data.partition=dirichlet:0.1
+  PEERLEARN_NETWORK__LISTEN=/ip4/0.0.0.0/tcp/4001 peerlearn run";
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Append everything that happens to this file, one JSON object a line. Beyond 64 MiB it becomes FILE.1.
+    #[arg(long, env = "PEERLEARN_EVENTS", value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
+/// Arguments of `join`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn join peerlearn1AAAA…\n  peerlearn join --home bat \"$(cat ticket)\"")]
+pub struct JoinArgs {
+    /// The ticket, as `peerlearn ticket` prints it, or a multiaddress.
+    pub ticket: String,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+/// Arguments of `ticket`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn ticket\n  peerlearn ticket --qr")]
+pub struct TicketArgs {
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    /// Also show it as a QR code.
+    #[arg(long)]
+    pub qr: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn status\n  peerlearn status --json | jq .round")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    /// Print everything as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn eval --home ant\n  peerlearn eval --set data.source=other.csv --json")]
+pub struct EvalArgs {
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  peerlearn export model\n  python3 -c 'from safetensors.numpy import load_file; print(load_file(\"model/model.safetensors\"))'"
+)]
+pub struct ExportArgs {
+    /// Where to write model.safetensors and manifest.json.
+    pub directory: PathBuf,
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+}
+
+fn fraction(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    match (0.0..=1.0).contains(&value) {
+        true => Ok(value),
+        false => Err("it is a fraction, from 0 to 1".to_owned()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Errors on the command line, and exit codes.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use peerlearn::NodeError;
+use peerlearn::config::ConfigError;
+use peerlearn::control::ControlError;
+use peerlearn::learner::LearnError;
+use peerlearn::registry::RegistryError;
+use peerlearn::ticket::TicketError;
+use peerlearn_harness::DemoError;
+use thiserror::Error;
+
+use crate::show::ShowError;
+use crate::telemetry::TelemetryError;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something failed that has no code of its own.
+    Failed = 1,
+    /// The command line is wrong. (clap uses the same code.)
+    Usage = 2,
+    /// A setting is wrong.
+    Settings = 3,
+    /// Something is wrong with the data.
+    Data = 4,
+    /// Something is wrong with the network.
+    Network = 5,
+    /// Something is wrong with the home directory.
+    Home = 6,
+    /// No node is running there, or it does not answer.
+    NotRunning = 7,
+    /// Interrupted before the result was there.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log filter is wrong.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// A demo could not run.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// A node could not run.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The running node does not answer.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The model does not fit the data.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// A ticket is wrong.
+    #[error(transparent)]
+    Ticket(#[from] TicketError),
+    /// A result cannot be shown.
+    #[error(transparent)]
+    Show(#[from] ShowError),
+    /// A file of the command line cannot be written or read.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A picture could not be drawn.
+    #[error("cannot draw {path}: {reason}", path = path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to measure or export.
+    #[error("{home} has no checkpoint yet; run a node there first", home = home.display())]
+    NoCheckpoint {
+        /// The directory.
+        home: PathBuf,
+    },
+    /// The data have no rows to measure on.
+    #[error("there are neither validation nor test rows; set data.validation above 0")]
+    NothingToMeasure,
+    /// The node ended on its own.
+    #[error("the node cannot go on: {reason}")]
+    Ended {
+        /// Why.
+        reason: String,
+    },
+    /// The runtime could not be made.
+    #[error("cannot start the runtime: {source}")]
+    Runtime {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A result could not be written as JSON.
+    #[error("cannot write the result as JSON: {source}")]
+    Json {
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> Self {
+        Self::Node(NodeError::Registry(error))
+    }
+}
+
+impl CliError {
+    /// The code the process ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CliError::Config(_) => Exit::Settings,
+            CliError::Telemetry(_) => Exit::Usage,
+            CliError::Node(error) => node_exit(error),
+            CliError::Demo(error) => match error {
+                DemoError::Peers { .. } => Exit::Usage,
+                DemoError::Partition(_) | DemoError::Data(_) | DemoError::NoTest { .. } => Exit::Data,
+                DemoError::Node(error) => node_exit(error),
+                DemoError::Learn(_) | DemoError::Train(_) => Exit::Data,
+                DemoError::Output(_) | DemoError::Failed { .. } => Exit::Failed,
+            },
+            CliError::Control(_) => Exit::NotRunning,
+            CliError::Learn(_) | CliError::NothingToMeasure => Exit::Data,
+            CliError::Ticket(_) => Exit::Network,
+            CliError::NoCheckpoint { .. } => Exit::Home,
+            CliError::File { .. }
+            | CliError::Show(_)
+            | CliError::Picture { .. }
+            | CliError::Ended { .. }
+            | CliError::Runtime { .. }
+            | CliError::Json { .. } => Exit::Failed,
+        }
+    }
+
+    /// Prints the error and its causes to standard error.
+    pub fn print(&self) {
+        let label = console::style("error:").for_stderr().red().bold();
+        eprintln!("{label} {self}");
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            // Most messages already hold their cause.
+            if !text.contains(&error.to_string()) {
+                text = error.to_string();
+                eprintln!("  because {text}");
+            }
+            cause = error.source();
+        }
+    }
+}
+
+fn node_exit(error: &NodeError) -> Exit {
+    match error {
+        NodeError::Setting(_) | NodeError::Sampling(_) => Exit::Settings,
+        NodeError::Data(_) | NodeError::Learn(_) => Exit::Data,
+        NodeError::Registry(_) => Exit::Home,
+        NodeError::Network(_) | NodeError::Contact { .. } => Exit::Network,
+        NodeError::Start { .. } => Exit::Failed,
+    }
+}

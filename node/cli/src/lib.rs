@@ -1,0 +1,63 @@
+//! The program `peerlearn`: what can be asked, and how answers and errors look.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes are listed in [`error::Exit`] and at the
+//! end of `peerlearn --help`.
+
+mod args;
+mod demo;
+mod ending;
+mod error;
+mod node;
+mod picture;
+mod show;
+mod status;
+mod telemetry;
+mod view;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{Cli, Command};
+pub use ending::interrupted;
+pub use error::{CliError, Exit};
+pub use show::{ShowError, show};
+
+/// Parses the command line, carries it out and says how it went.
+pub fn main() -> ExitCode {
+    main_with(std::env::args_os())
+}
+
+/// The same with other words, the first of which is the name of the program.
+pub fn main_with(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(Cli::parse_from(words)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print();
+            error.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, CliError> {
+    telemetry::init(cli.log.as_deref(), cli.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("peerlearn").build();
+    let runtime = runtime.map_err(|source| CliError::Runtime { source })?;
+    let exit = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::demo(args).await,
+            Command::Init(args) => node::init(&args),
+            Command::Run(args) => node::run(*args, None).await,
+            Command::Ticket(args) => node::ticket(&args).await,
+            Command::Join(args) => node::run(args.run, Some(args.ticket)).await,
+            Command::Status(args) => node::status(&args).await,
+            Command::Stop(args) => node::stop(&args).await,
+            Command::Eval(args) => node::eval(&args),
+            Command::Export(args) => node::export(&args).await,
+        }
+    });
+    // A learner in the middle of a long step must not delay the end.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,238 @@
+//! The commands of one node: `init`, `run`, `join`, `ticket`, `status`, `eval`, `export`.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use peerlearn::NodeConfig;
+use peerlearn::config::{Layers, template};
+use peerlearn::control::{Answerer, Ask, ControlServer, ask};
+use peerlearn::data::{Loaded, load};
+use peerlearn::learner::{Evaluation, Learner, build};
+use peerlearn::node::{Node, NodeError, task_of};
+use peerlearn::registry::{self, Checkpoint, Home, Manifest, RegistryError};
+use peerlearn::runtime::EventFile;
+use peerlearn::status::Status;
+use peerlearn::ticket::{Ticket, contact_of};
+use peerlearn::{NodeEvent, Stamped};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::args::{ConfigArgs, EvalArgs, ExportArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
+use super::ending::{STOP_LIMIT, interrupted};
+use super::error::{CliError, Exit};
+use super::status;
+
+pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
+    let failed = |source| CliError::File { action: "write", path: args.file.clone(), source };
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
+    file.and_then(|mut file| file.write_all(template().as_bytes())).map_err(failed)?;
+    eprintln!("wrote {}; next: peerlearn run", args.file.display());
+    Ok(Exit::Done)
+}
+
+fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
+    let mut layers = Layers::new();
+    let usual = Path::new("peerlearn.toml");
+    if let Some(path) = args.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
+        layers = layers.file(path)?;
+    }
+    Ok(layers.environment(std::env::vars())?.settings(&args.set)?.load()?)
+}
+
+/// Runs a node until it is interrupted or told to stop; with a ticket, that peer is dialled first.
+pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, CliError> {
+    let mut config = settings(&args.config)?;
+    let home = match (Home::open(&args.home.home), ticket) {
+        (Err(RegistryError::Locked { .. }), Some(ticket)) => return hand_over(&args.home.home, ticket).await,
+        (home, ticket) => {
+            config.network.contacts.extend(ticket);
+            home?
+        }
+    };
+    let path = home.path().to_owned();
+    let node = Node::builder(config).home(home).spawn().await?;
+    let mut events = node.subscribe();
+    let mut file = match &args.events {
+        Some(path) => Some(event_file(path, &node).await),
+        None => None,
+    };
+    let (sender, mut stop) = watch::channel(false);
+    // Held here too: a node without a control socket is not told to stop.
+    let sender = Arc::new(sender);
+    let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::clone(&sender) })
+        .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
+    greet(&node, &path).await;
+    let mut interrupted = std::pin::pin!(interrupted());
+    let reason = loop {
+        tokio::select! {
+            () = &mut interrupted => break None,
+            _ = stop.wait_for(|stop| *stop) => break None,
+            reason = node.failed() => break Some(reason),
+            event = events.recv() => if let Ok(stamped) = event {
+                file.iter_mut().for_each(|file| file.append(&stamped));
+                report(&stamped.event);
+            },
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, node.stop()).await.is_err() {
+        tracing::warn!("the node did not stop in time; what is on disk is whole");
+    }
+    while let (Some(file), Ok(stamped)) = (&mut file, events.try_recv()) {
+        file.append(&stamped);
+    }
+    match reason {
+        Some(reason) => Err(CliError::Ended { reason }),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// A file of events that begins with who the node is: its start was told before anybody could listen.
+async fn event_file(path: &Path, node: &Node) -> EventFile {
+    let mut file = EventFile::open(path);
+    let round = node.status().await.round;
+    file.append(&Stamped { at_ms: 0, node: node.peer(), event: NodeEvent::Started { task: node.task().id(), round } });
+    file
+}
+
+/// Gives a ticket to the node that runs there already.
+async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
+    ask(home, &Ask::Contact { ticket }).await?;
+    eprintln!("the node that runs in {} dials that peer", home.display());
+    Ok(Exit::Done)
+}
+
+/// Tells the running node to stop.
+pub(super) async fn stop(args: &HomeArgs) -> Result<Exit, CliError> {
+    ask(&args.home, &Ask::Stop {}).await?;
+    Ok(Exit::Done)
+}
+
+async fn greet(node: &Node, home: &Path) {
+    let status = node.status().await;
+    eprintln!("peer {} in {}", status.libp2p_peer, home.display());
+    eprintln!("{}, {} rows, round {}", peerlearn::ticket::describe(&status.task), status.samples, status.round);
+    eprintln!("others join with: peerlearn join {}", ticket_of(&status));
+}
+
+/// One line for what people who watch a node want to know.
+fn report(event: &NodeEvent) {
+    let percent = |value: &Option<Evaluation>| value.map_or("-".to_owned(), |v| format!("{:.1} %", v.accuracy * 100.0));
+    match event {
+        NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } if own.is_some() || test.is_some() => {
+            eprintln!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", percent(own), percent(test));
+        }
+        NodeEvent::PeerDiscovered { peer, known } => eprintln!("found peer {}, {known} known", peer.short()),
+        NodeEvent::PeerExpired { peer } => eprintln!("lost peer {}", peer.short()),
+        NodeEvent::PeerRefused { peer, reason } => eprintln!("refused peer {}: {reason}", peer.short()),
+        NodeEvent::Misbehaved { peer, reason, .. } => eprintln!("peer {} {reason}", peer.short()),
+        NodeEvent::CommitFailed { error } => eprintln!("state not written, going on in memory: {error}"),
+        NodeEvent::Warning { message } => eprintln!("warning: {message}"),
+        _ => {}
+    }
+}
+
+/// Answers the control socket for a node.
+struct Control {
+    node: Node,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Answerer for Control {
+    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+        match ask {
+            Ask::Status {} => serde_json::to_value(self.node.status().await).map_err(|error| error.to_string()),
+            Ask::Ticket {} => Ok(json!(ticket_of(&self.node.status().await).to_string())),
+            Ask::Contact { ticket } => {
+                let contact = contact_of(&ticket, &self.node.task().summary()).map_err(|error| error.to_string())?;
+                self.node.contact(contact);
+                Ok(Value::Null)
+            }
+            Ask::Stop {} => {
+                self.stop.send_replace(true);
+                Ok(Value::Null)
+            }
+        }
+    }
+}
+
+fn ticket_of(status: &Status) -> Ticket {
+    Ticket::new(status.peer, &status.addresses, status.task.clone())
+}
+
+pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
+    let ticket = ask(&args.home.home, &Ask::Ticket {}).await?;
+    let ticket = ticket.as_str().unwrap_or_default();
+    let code = if args.qr { status::qr(ticket) } else { String::new() };
+    super::show(&format!("{ticket}\n{code}"))?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
+    let answer = ask(&args.home.home, &Ask::Status {}).await?;
+    if args.json {
+        super::show(&format!("{answer}\n"))?;
+        return Ok(Exit::Done);
+    }
+    let status: Status = serde_json::from_value(answer).map_err(|source| CliError::Json { source })?;
+    super::show(&status::table(&status))?;
+    Ok(Exit::Done)
+}
+
+/// The model on disk, with everything that belongs to it.
+struct OnDisk {
+    checkpoint: Checkpoint,
+    learner: Box<dyn Learner>,
+    data: Loaded,
+    task: peerlearn::protocols::task::Task,
+}
+
+fn on_disk(home: &Path, config: &NodeConfig) -> Result<OnDisk, CliError> {
+    let identity = registry::identity_of(home)?.map_or([0; 32], |identity| identity.peer().0);
+    let data = load(&config.data, &identity).map_err(NodeError::Data)?;
+    let mut learner = build(&config.task.model, data.train.input(), data.train.classes())?;
+    let model = config.task.model.to_string();
+    let task = task_of(&config.task.network, &model, &data, learner.layout().clone());
+    let checkpoint = registry::load_checkpoint(home, task.id(), learner.layout())?;
+    let checkpoint = checkpoint.ok_or_else(|| CliError::NoCheckpoint { home: home.to_owned() })?;
+    // What the node answers with, and what is exported.
+    learner.write(checkpoint.snapshot.answer())?;
+    Ok(OnDisk { checkpoint, learner, data, task })
+}
+
+pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
+    let OnDisk { checkpoint, mut learner, data, .. } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let mut measure =
+        |rows: &Option<peerlearn::data::Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
+    let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
+    if own.is_none() && test.is_none() {
+        return Err(CliError::NothingToMeasure);
+    }
+    if args.json {
+        super::show(&format!("{}\n", json!({ "round": checkpoint.round, "own": own, "test": test })))?;
+        return Ok(Exit::Done);
+    }
+    let mut text = format!("round {}\n", checkpoint.round);
+    for (name, part) in [("own validation", own), ("shared test", test)] {
+        if let Some(part) = part {
+            let accuracy = part.accuracy * 100.0;
+            text.push_str(&format!("{name}: {accuracy:.2} % of {} rows, loss {:.4}\n", part.rows, part.loss));
+        }
+    }
+    super::show(&text)?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn export(args: &ExportArgs) -> Result<Exit, CliError> {
+    let OnDisk { checkpoint, mut learner, data, task } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let rows = data.test.as_ref().or(data.validation.as_ref());
+    let accuracy = rows.map(|rows| learner.evaluate(rows)).transpose()?.map(|measured| measured.accuracy);
+    let manifest = Manifest::new(&task, &checkpoint, &data.classes, accuracy);
+    registry::export(&args.directory, &task.layout, &checkpoint, &manifest)?;
+    eprintln!(
+        "wrote model.safetensors and manifest.json of round {} to {}",
+        checkpoint.round,
+        args.directory.display()
+    );
+    Ok(Exit::Done)
+}

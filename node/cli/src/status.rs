@@ -1,0 +1,88 @@
+//! How `status` and tickets look to people.
+
+use std::fmt::Write;
+
+use peerlearn::learner::Evaluation;
+use peerlearn::protocols::estimate::{Estimate, Verdict};
+use peerlearn::status::Status;
+use peerlearn_harness::bytes;
+use qrcode::QrCode;
+use qrcode::render::unicode;
+
+/// The status as a page.
+pub(super) fn table(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label:<12} {value}");
+    };
+    let phase = serde_json::to_value(status.phase).ok().and_then(|phase| phase.as_str().map(str::to_owned));
+    line("peer", status.libp2p_peer.clone());
+    line("task", peerlearn::ticket::describe(&status.task));
+    line("addresses", status.addresses.first().cloned().unwrap_or_else(|| "none yet".to_owned()));
+    line("up", format!("{:.0} s, version {}", status.uptime_ms as f64 / 1e3, status.version));
+    let committed = status.committed_round.map_or("nothing on disk".to_owned(), |round| format!("{round} on disk"));
+    line("round", format!("{}, {committed}, {}", status.round, phase.unwrap_or_default()));
+    if !status.waiting_for.is_empty() {
+        line("waiting for", status.waiting_for.clone());
+    }
+    line("age", format!("{} sample-steps, {} own rows", status.age, status.samples));
+    if let Some(mass) = status.mass {
+        line("mass", format!("{mass:.4} of a fresh peer's"));
+    }
+    line("accuracy", format!("own {}, test {}", percent(status.own), percent(status.test)));
+    let sums = format!("{} in, {} out", bytes(status.bytes_in), bytes(status.bytes_out));
+    line("traffic", format!("{sums}, {} refused", status.refused));
+    line("learner", format!("{:.1} CPU s", status.cpu_seconds));
+    line("network", network(&status.estimate));
+    let connected = status.peers.iter().filter(|peer| peer.connected).count();
+    line("peers", format!("{} known, {connected} connected", status.peers.len()));
+    for peer in &status.peers {
+        let state = if peer.connected { "connected" } else { "known" };
+        let _ = writeln!(
+            text,
+            "  {}  {state:<9}  round {:>6}  age {:>10}  rows {:>7}  heard {:>5.1} s ago  mixed {:>5}  faults {:>3}",
+            peer.peer.short(),
+            peer.round,
+            peer.age,
+            peer.samples,
+            peer.heard_ms as f64 / 1e3,
+            peer.mixed,
+            peer.score,
+        );
+    }
+    for (invariant, times) in &status.broken {
+        let _ = writeln!(text, "invariant    \"{invariant}\" did not hold {times} times");
+    }
+    for problem in &status.problems {
+        let _ = writeln!(text, "problem      {problem}");
+    }
+    text
+}
+
+/// The whole network in one line.
+fn network(estimate: &Estimate) -> String {
+    let peers = estimate.peers.map_or("peers not counted yet".to_owned(), |peers| format!("about {peers:.0} peers"));
+    let apart = match (estimate.disagreement, estimate.relative) {
+        (Some(rms), Some(part)) => format!(", models {rms:.3} ({:.1} %) from their mean", part * 100.0),
+        _ => String::new(),
+    };
+    let verdict = match estimate.verdict {
+        Verdict::Converged => "converged",
+        Verdict::Moving => "still moving",
+        Verdict::Split => "split",
+    };
+    format!("{peers}{apart}, {verdict}")
+}
+
+fn percent(part: Option<Evaluation>) -> String {
+    part.map_or("-".to_owned(), |part| format!("{:.2} % of {}", part.accuracy * 100.0, part.rows))
+}
+
+/// A text as a QR code of half-block characters; empty for one too long.
+pub(super) fn qr(text: &str) -> String {
+    match QrCode::with_error_correction_level(text, qrcode::EcLevel::L) {
+        Ok(code) => code.render::<unicode::Dense1x2>().quiet_zone(true).build() + "\n",
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Puts a node together.
+
+use std::sync::Arc;
+
+use peerlearn_data::{Loaded, load};
+use peerlearn_learner::{LearnerFactory, build};
+#[cfg(feature = "faults")]
+use peerlearn_network::links::Links;
+use peerlearn_network::{Circumstances, Identity};
+use peerlearn_protocols::params::Layout;
+use peerlearn_protocols::task::Task;
+
+use super::assembly::Assembly;
+use super::{Node, NodeError};
+use crate::config::NodeConfig;
+use crate::registry::Home;
+
+/// A node in the making. Whatever is not given comes from the settings.
+pub struct NodeBuilder {
+    config: NodeConfig,
+    identity: Option<Identity>,
+    home: Option<Home>,
+    data: Option<Loaded>,
+    learner: Option<(String, LearnerFactory)>,
+    circumstances: Circumstances,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(config: NodeConfig) -> Self {
+        Self { config, identity: None, home: None, data: None, learner: None, circumstances: Circumstances::default() }
+    }
+
+    /// Uses this key instead of the one in the home directory (or a fresh one, without a directory).
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Keeps identity, checkpoint and address book in this directory; without one everything is lost at the end.
+    #[must_use]
+    pub fn home(mut self, home: Home) -> Self {
+        self.home = Some(home);
+        self
+    }
+
+    /// Uses these rows instead of loading those that the settings name.
+    #[must_use]
+    pub fn data(mut self, data: Loaded) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// Uses a model of your own. Its name becomes part of the task, so that peers with another model are refused.
+    ///
+    /// `factory` is called at the start, and again if the model panics.
+    #[must_use]
+    pub fn learner(mut self, name: &str, factory: LearnerFactory) -> Self {
+        self.learner = Some((name.to_owned(), factory));
+        self
+    }
+
+    /// Lets the traffic of this node pass over links that are bad on purpose, for experiments.
+    #[cfg(feature = "faults")]
+    #[must_use]
+    pub fn links(mut self, links: Links) -> Self {
+        self.circumstances.links = Some(links);
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// Any [`NodeError`]; nothing is left running then.
+    pub async fn spawn(self) -> Result<Node, NodeError> {
+        self.config.validate()?;
+        let home = self.home.map(Arc::new);
+        let identity = match (self.identity, &home) {
+            (Some(identity), _) => identity,
+            (None, Some(home)) => home.identity()?,
+            (None, None) => Identity::generate(),
+        };
+        let data = match self.data {
+            Some(data) => data,
+            None => load(&self.config.data, &identity.peer().0)?,
+        };
+        let family = self.config.task.model.clone();
+        let (input, classes) = (data.train.input().to_vec(), data.train.classes());
+        let (name, factory) = self.learner.unwrap_or_else(|| {
+            let name = family.to_string();
+            (name, Arc::new(move || build(&family, &input, classes)))
+        });
+        let task = task_of(&self.config.task.network, &name, &data, factory()?.layout().clone());
+        let before = home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
+        let circumstances = Circumstances { before, ..self.circumstances };
+        Assembly { config: self.config, home, identity, data, factory, task, circumstances }.spawn().await
+    }
+}
+
+/// The task of a network, a model and the shape of the data.
+pub fn task_of(network: &str, model: &str, data: &Loaded, layout: Layout) -> Task {
+    Task {
+        network: network.to_owned(),
+        model: model.to_owned(),
+        input: data.train.input().to_vec(),
+        classes: data.train.classes(),
+        scaling: data.scaling.to_string(),
+        loss: "cross-entropy".to_owned(),
+        layout,
+    }
+}

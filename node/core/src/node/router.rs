@@ -1,0 +1,66 @@
+//! Carries network events to the peer.
+//!
+//! Mailboxes of actors have no bound; the permits handed along are the bound. When they are used up, the router waits,
+//! the network's channel fills, and the swarm stops reading.
+
+use std::sync::Arc;
+
+use peerlearn_network::NetworkEvent;
+use peerlearn_protocols::membership::Contact;
+use peerlearn_protocols::peer::Fact;
+use peerlearn_protocols::wire::Address;
+use peerlearn_runtime::event::{EventBus, NodeEvent};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::peer::PeerHandle;
+
+/// Messages from the network that may wait in mailboxes; each is at most 64 KiB, most are far below 1 KiB.
+const MAX_WAITING: usize = 512;
+
+pub(super) async fn route(
+    mut network: mpsc::Receiver<NetworkEvent>,
+    machine: PeerHandle,
+    moved: watch::Sender<()>,
+    events: EventBus,
+) {
+    let permits = Arc::new(Semaphore::new(MAX_WAITING));
+    while let Some(event) = network.recv().await {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let addresses = |texts: Vec<String>| texts.into_iter().map(Address).collect();
+        match event {
+            NetworkEvent::Up => machine.fact(Fact::Isolated, permit),
+            NetworkEvent::Listening { addresses: texts } => {
+                texts.iter().cloned().for_each(|address| events.emit(NodeEvent::Listening { address }));
+                machine.fact(Fact::Moved(addresses(texts)), permit);
+                moved.send_replace(());
+            }
+            NetworkEvent::Connected { peer, dialled } => {
+                events.emit(NodeEvent::PeerConnected { peer, dialled });
+                machine.fact(Fact::Connected(peer), permit);
+            }
+            NetworkEvent::Disconnected { peer } => {
+                events.emit(NodeEvent::PeerDisconnected { peer });
+                machine.fact(Fact::Disconnected(peer), permit);
+            }
+            NetworkEvent::DialFailed { peer, reason } => {
+                tracing::debug!(?peer, %reason, "dial failed");
+                machine.fact(Fact::DialFailed(peer), permit);
+            }
+            NetworkEvent::Refused { peer, reason } => {
+                reason.into_iter().for_each(|reason| events.emit(NodeEvent::PeerRefused { peer, reason }));
+                machine.fact(Fact::Foreign(peer), permit);
+            }
+            NetworkEvent::Found { peer, addresses: texts } => {
+                let contact = Contact { peer: Some(peer), addresses: addresses(texts) };
+                machine.fact(Fact::Contacted(contact), permit);
+            }
+            NetworkEvent::Announced { author, announcement, verdict } => {
+                machine.announced(author, announcement, verdict, permit);
+            }
+            NetworkEvent::Asked { peer, request, reply } => machine.asked(peer, request, reply, permit),
+            NetworkEvent::BulkAsked { request, writer, .. } => machine.stream_asked(request, writer, permit),
+            NetworkEvent::Misbehaved { peer, fault } => machine.fact(Fact::Misbehaved(peer, fault), permit),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+mod pulls;
+mod script;

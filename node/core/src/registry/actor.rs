@@ -1,0 +1,134 @@
+//! The actor in front of the writing thread.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use peerlearn_protocols::id::TaskId;
+use peerlearn_protocols::params::Layout;
+use peerlearn_runtime::event::{EventBus, NodeEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::sync::watch;
+
+use super::{BookEntry, Checkpoint, Home, RegistryError, book, checkpoint};
+
+/// What the registry is told.
+pub(super) enum RegistryMsg {
+    /// Put this on disk; a newer one that comes while an older is being written replaces those that wait.
+    Commit(Box<Checkpoint>),
+    /// Put this address book on disk.
+    SaveBook(Vec<BookEntry>),
+    /// Answer when everything told so far is on disk or has failed.
+    Flush(RpcReplyPort<()>),
+}
+
+#[derive(Clone)]
+pub(super) struct RegistryArgs {
+    pub home: Arc<Home>,
+    pub task: TaskId,
+    pub layout: Arc<Layout>,
+    pub events: EventBus,
+    pub committed: Arc<watch::Sender<Option<u64>>>,
+}
+
+/// What waits to be written; the newest replaces what was not begun.
+#[derive(Default)]
+struct Desk {
+    checkpoint: Option<Box<Checkpoint>>,
+    book: Option<Vec<BookEntry>>,
+    flushes: Vec<RpcReplyPort<()>>,
+    closed: bool,
+}
+
+impl Desk {
+    fn is_empty(&self) -> bool {
+        self.checkpoint.is_none() && self.book.is_none() && self.flushes.is_empty()
+    }
+}
+
+/// The desk between the actor, which never waits for the disk, and the thread that does.
+type Shared = Arc<(Mutex<Desk>, Condvar)>;
+
+pub(super) struct RegistryState {
+    shared: Shared,
+}
+
+impl Drop for RegistryState {
+    fn drop(&mut self) {
+        self.put(|desk| desk.closed = true);
+    }
+}
+
+impl RegistryState {
+    fn put(&self, change: impl FnOnce(&mut Desk)) {
+        let (desk, changed) = &*self.shared;
+        change(&mut desk.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_one();
+    }
+}
+
+pub(super) struct RegistryActor;
+
+impl Actor for RegistryActor {
+    type Msg = RegistryMsg;
+    type State = RegistryState;
+    type Arguments = RegistryArgs;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<RegistryMsg>,
+        args: RegistryArgs,
+    ) -> Result<RegistryState, ActorProcessingErr> {
+        let shared = Shared::default();
+        let desk = Arc::clone(&shared);
+        std::thread::Builder::new().name("registry".to_owned()).spawn(move || write_all(&args, &desk))?;
+        Ok(RegistryState { shared })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<RegistryMsg>,
+        message: RegistryMsg,
+        state: &mut RegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.put(|desk| match message {
+            RegistryMsg::Commit(checkpoint) => desk.checkpoint = Some(checkpoint),
+            RegistryMsg::SaveBook(entries) => desk.book = Some(entries),
+            RegistryMsg::Flush(reply) => desk.flushes.push(reply),
+        });
+        Ok(())
+    }
+}
+
+/// Writes what is on the desk until it is closed and empty.
+fn write_all(args: &RegistryArgs, (desk, changed): &(Mutex<Desk>, Condvar)) {
+    loop {
+        let waiting = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |desk: &mut Desk| desk.is_empty() && !desk.closed;
+        let mut ready = changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+        let work = std::mem::take(&mut *ready);
+        ready.closed = work.closed;
+        drop(ready);
+        if work.is_empty() {
+            return;
+        }
+        write(args, work);
+    }
+}
+
+fn write(args: &RegistryArgs, work: Desk) {
+    let failed = |error: RegistryError| args.events.emit(NodeEvent::CommitFailed { error: error.to_string() });
+    if let Some(checkpoint) = work.checkpoint {
+        let path = checkpoint::path_in(args.home.path());
+        match checkpoint::save(&path, args.task, &args.layout, &checkpoint) {
+            Ok(()) => {
+                args.committed.send_replace(Some(checkpoint.round));
+                args.events.emit(NodeEvent::Committed { round: checkpoint.round });
+            }
+            Err(error) => failed(error),
+        }
+    }
+    if let Some(entries) = work.book {
+        let _ = book::save(&args.home.file("book.json"), &entries).map_err(failed);
+    }
+    // Whoever asked may have stopped waiting.
+    work.flushes.into_iter().for_each(|reply| drop(reply.send(())));
+}

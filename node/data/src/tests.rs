@@ -1,0 +1,286 @@
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+
+fn config(source: &Path) -> DataConfig {
+    DataConfig { source: source.display().to_string(), ..DataConfig::default() }
+}
+
+fn load_csv(text: &str) -> Result<Loaded, DataError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, text).unwrap();
+    load(&config(&path), &[0; 32])
+}
+
+fn message(text: &str) -> String {
+    let error = load_csv(text).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("rows.csv"), "the file is named: {error}");
+    error
+}
+
+fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, sizes.len() as u8];
+    sizes.iter().for_each(|size| file.extend_from_slice(&size.to_be_bytes()));
+    file.extend_from_slice(bytes);
+    file
+}
+
+fn idx_directory(images: &[u8], labels: &[u8]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("train-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(directory.path().join("train-labels-idx1-ubyte"), labels).unwrap();
+    directory
+}
+
+#[test]
+fn the_embedded_digits_are_those_of_uci() {
+    let (train, test) = digits().unwrap();
+    assert_eq!((train.labels.len(), test.labels.len()), (3823, 1797));
+    assert_eq!(train.features.len(), 3823 * 64);
+    let features = test.features.to_vec();
+    assert!(train.features.to_vec().iter().chain(&features).all(|value| (0.0..=16.0).contains(value)));
+    let path = Path::new(SHARED).join("optdigits/optdigits.tes.gz");
+    let Ok(packed) = std::fs::read(&path) else {
+        return eprintln!("SKIPPED the comparison with {}: it is not there", path.display());
+    };
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*packed), &mut text).unwrap();
+    for (row, line) in text.lines().enumerate() {
+        let values: Vec<f32> = line.split(',').map(|value| value.trim().parse().unwrap()).collect();
+        assert_eq!(values[..64], features[row * 64..][..64], "row {row}");
+        assert_eq!(values[64], test.labels[row] as f32, "row {row}");
+    }
+}
+
+#[test]
+fn a_table_becomes_rows_with_classes_in_order() {
+    let loaded = load_csv("a,label,b\n1,10,2\n3,9,4\n5,10,6\n 7 , 9 , 8 \n").unwrap();
+    assert_eq!(loaded.classes, ["9", "10"]);
+    assert_eq!(loaded.train.input(), [2]);
+    assert_eq!(loaded.train.len() + loaded.validation.unwrap().len(), 4);
+    let words = load_csv("label,x\nspam,1\nham,2\nspam,3\n").unwrap();
+    assert_eq!(words.classes, ["ham", "spam"]);
+}
+
+#[test]
+fn every_mistake_in_a_table_is_named_with_its_place() {
+    let missing = message("a,b\n1,2\n");
+    assert!(missing.contains("\"label\"") && missing.contains("a, b") && missing.contains("data.label"), "{missing}");
+    let text = message("a,label\n1,x\ntwo,y\n");
+    assert!(text.contains("line 3") && text.contains("\"a\"") && text.contains("\"two\""), "{text}");
+    assert!(message("a,label\nNaN,x\n1,y\n").contains("no finite number"));
+    assert!(message("a,label\ninf,x\n1,y\n").contains("no finite number"));
+    assert!(message("a,label\n,x\n1,y\n").contains("line 2"));
+    assert!(message("a,label\n1,x\n1,y,z\n").contains("line"), "ragged rows name their line");
+    assert!(message("a,label\n").contains("no rows"));
+    assert!(message("").contains("columns"));
+    assert!(message("a,label\n1,x\n2,x\n").contains("1 different labels"));
+    assert!(message("a,a,label\n1,2,x\n").contains("twice"));
+    assert!(message("a,label\n\u{0}\u{1},x\n1,y\n").contains("no finite number"));
+}
+
+#[test]
+fn a_table_that_is_no_text_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, [b"a,label\n".as_slice(), &[0xff, 0xfe, 0x80], b",x\n"].concat()).unwrap();
+    let error = load(&config(&path), &[0; 32]).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("rows.csv"), "{error}");
+    let error = load(&config(&directory.path().join("absent.csv")), &[0; 32]).map(|_| ()).unwrap_err();
+    assert!(matches!(error, DataError::Missing { .. }));
+}
+
+#[test]
+fn a_test_table_must_have_the_same_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let (train, test) = (directory.path().join("train.csv"), directory.path().join("test.csv"));
+    std::fs::write(&train, "a,label\n1,x\n2,y\n3,x\n").unwrap();
+    std::fs::write(&test, "a,label\n1,x\n2,z\n").unwrap();
+    let with_test = DataConfig { test: test.display().to_string(), ..config(&train) };
+    let loaded = load(&with_test, &[0; 32]).unwrap();
+    assert_eq!(loaded.classes, ["x", "y", "z"], "a class only the test rows have is a class");
+    assert_eq!(loaded.test.unwrap().len(), 2);
+    std::fs::write(&test, "b,label\n1,x\n").unwrap();
+    assert!(load(&with_test, &[0; 32]).map(|_| ()).unwrap_err().to_string().contains("columns"));
+}
+
+#[test]
+fn idx_files_must_be_what_their_header_says() {
+    let images = idx(&[3, 2, 2], &[7; 12]);
+    let labels = idx(&[3], &[0, 1, 1]);
+    let good = idx_directory(&images, &labels);
+    let loaded = load(&config(good.path()), &[0; 32]).unwrap();
+    assert_eq!(loaded.train.input(), [1, 2, 2]);
+    assert_eq!(loaded.classes, ["0", "1"]);
+    assert_eq!(loaded.train.features()[0], 7.0 / 255.0);
+    let wrong: Vec<(Vec<u8>, Vec<u8>, &str)> = vec![
+        (images[..10].to_vec(), labels.clone(), "header"),
+        (images[..20].to_vec(), labels.clone(), "bytes follow"),
+        (idx(&[u32::MAX, u32::MAX, u32::MAX], &[]), labels.clone(), "claims sizes"),
+        (b"GIF89a..........".to_vec(), labels.clone(), "no IDX file"),
+        (images.clone(), idx(&[2], &[0, 1]), "2 labels for 3 images"),
+        (images.clone(), idx(&[3], &[1, 1, 1]), "every label is 1"),
+        (idx(&[0, 2, 2], &[]), idx(&[0], &[]), "no images"),
+        (idx(&[3, 0, 2], &[]), labels.clone(), "features"),
+        (labels.clone(), images.clone(), "no IDX file"),
+    ];
+    for (images, labels, word) in wrong {
+        let directory = idx_directory(&images, &labels);
+        let error = load(&config(directory.path()), &[0; 32]).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(load(&config(empty.path()), &[0; 32]), Err(DataError::NoIdx { .. })));
+    std::fs::remove_file(good.path().join("train-labels-idx1-ubyte")).unwrap();
+    assert!(matches!(load(&config(good.path()), &[0; 32]), Err(DataError::NoIdx { .. })));
+}
+
+#[test]
+fn damaged_gzip_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"] {
+        std::fs::write(directory.path().join(name), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]).unwrap();
+    }
+    assert!(matches!(load(&config(directory.path()), &[0; 32]), Err(DataError::Read { .. })));
+}
+
+#[test]
+fn a_changed_file_is_noticed_and_the_rows_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, "a,label\n1,x\n2,y\n").unwrap();
+    let loaded = load(&config(&path), &[0; 32]).unwrap();
+    assert_eq!(loaded.changed(), Vec::<PathBuf>::new());
+    std::fs::write(&path, "a,label\n1,x\n2,y\n3,x\n").unwrap();
+    assert_eq!(loaded.changed(), std::slice::from_ref(&path));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(loaded.changed(), [path]);
+    assert_eq!(loaded.train.len() + loaded.validation.unwrap().len(), 2);
+}
+
+#[test]
+fn standard_scaling_is_learnt_from_training_rows_only() {
+    let (mut train, mut other) = (vec![1.0, 5.0, 3.0, 5.0], vec![2.0, 6.0]);
+    scaling::standardize(2, &mut train, [&mut other[..]]);
+    let std = 2f32.sqrt();
+    assert_eq!(train, [-1.0 / std, 0.0, 1.0 / std, 0.0]);
+    assert_eq!(other, [0.0, 1.0], "a constant feature is only centred");
+    for text in ["auto", "none", "standard", "unit:255"] {
+        assert_eq!(text.parse::<Scaling>().unwrap().to_string(), text);
+    }
+    for text in ["unit:0", "unit:-1", "unit:nan", "unit:", "max", ""] {
+        assert!(text.parse::<Scaling>().unwrap_err().contains("unit:MAX"));
+    }
+}
+
+#[test]
+fn a_part_is_chosen_by_identity_or_by_number() {
+    let config = DataConfig { partition: Some(Partition::Iid), parts: 4, ..DataConfig::default() };
+    let by_number: Vec<_> = (0..4)
+        .map(|part| load(&DataConfig { part: Some(part), ..config.clone() }, &[9; 32]).unwrap().train.digest())
+        .collect();
+    let mut distinct = by_number.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 4);
+    let mut identity = [0; 32];
+    identity[0] = 6;
+    assert_eq!(load(&config, &identity).unwrap().train.digest(), by_number[2]);
+}
+
+#[test]
+fn partition_text_is_checked() {
+    for text in ["iid", "dirichlet:0.1", "shards:2"] {
+        assert_eq!(text.parse::<Partition>().unwrap().to_string(), text);
+    }
+    for text in ["dirichlet:0", "dirichlet:-1", "dirichlet:inf", "shards:0", "shards:x", "rows", "", "iid:3"] {
+        assert!(text.parse::<Partition>().unwrap_err().to_string().contains("use iid"), "{text}");
+    }
+    let labels = vec![0, 1, 0];
+    assert_eq!(Partition::Iid.deal(&labels, 2, 4, 0), Err(PartitionError::TooFew { rows: 3, parts: 4 }));
+    assert_eq!(Partition::Iid.deal(&labels, 2, 0, 0), Err(PartitionError::TooFew { rows: 3, parts: 0 }));
+    assert!(Partition::Shards(1000).deal(&labels, 2, 2, 0).is_err());
+}
+
+#[test]
+fn two_shards_of_digits_are_about_two_classes() {
+    let (train, _) = digits().unwrap();
+    let dealt = Partition::Shards(2).deal(&train.labels, 10, 8, 1).unwrap();
+    for part in &dealt {
+        let mut classes: Vec<u32> = part.iter().map(|&row| train.labels[row]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        assert!(classes.len() <= 4, "{classes:?}");
+    }
+}
+
+fn partitions() -> impl Strategy<Value = Partition> {
+    prop_oneof![
+        Just(Partition::Iid),
+        (0.01f64..10.0).prop_map(Partition::Dirichlet),
+        (1usize..4).prop_map(Partition::Shards),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn dealing_loses_no_row_and_leaves_nobody_empty(
+        partition in partitions(),
+        labels in proptest::collection::vec(0u32..5, 40..200),
+        parts in 1usize..10,
+        seed in any::<u64>(),
+    ) {
+        let dealt = partition.deal(&labels, 5, parts, seed).unwrap();
+        prop_assert_eq!(&dealt, &partition.deal(&labels, 5, parts, seed).unwrap(), "the same seed deals alike");
+        prop_assert_eq!(dealt.len(), parts);
+        prop_assert!(dealt.iter().all(|part| !part.is_empty()));
+        let mut all: Vec<usize> = dealt.concat();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_split_is_a_partition_of_the_rows(
+        labels in proptest::collection::vec(0u32..5, 2..200),
+        fraction in 0.0f64..0.9,
+        seed in any::<u64>(),
+    ) {
+        let (train, kept) = split(&labels, 5, fraction, seed);
+        prop_assert!(!train.is_empty());
+        prop_assert_eq!(kept.is_empty(), fraction == 0.0);
+        let mut all = [train, kept].concat();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
+    let pixels: Vec<u8> = (0..40).collect();
+    let labels: Vec<u8> = (0..10).map(|row| row % 2).collect();
+    let directory = idx_directory(&idx(&[10, 2, 2], &pixels), &idx(&[10], &labels));
+    let whole = DataConfig { validation: 0.0, ..config(directory.path()) };
+    let part = |part| DataConfig { partition: Some(Partition::Iid), parts: 3, part: Some(part), ..whole.clone() };
+    let all = load(&whole, &[0; 32]).unwrap().train;
+    let mut seen = Vec::new();
+    for number in 0..3 {
+        let own = load(&part(number), &[0; 32]).unwrap().train;
+        assert!(own.bytes().is_some(), "pictures stay bytes");
+        for row in 0..own.len() {
+            let at = (own.row(row)[0] * 255.0).round() as usize / 4;
+            assert_eq!((own.row(row), own.labels()[row]), (all.row(at), all.labels()[at]));
+            seen.push(at);
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    // What is wanted may lie before the damage, and it is found all the same.
+    let short = idx_directory(&idx(&[10, 2, 2], &pixels[..39]), &idx(&[10], &labels));
+    let error = load(&DataConfig { source: short.path().display().to_string(), ..part(0) }, &[0; 32]);
+    assert!(error.map(|_| ()).unwrap_err().to_string().contains("39 bytes follow"));
+}

@@ -1,0 +1,90 @@
+//! What is known of every peer of a demo, folded from the event stream.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use peerlearn::protocols::id::PeerId;
+use peerlearn::{NodeEvent, Stamped};
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// Rounds closed.
+    pub round: u64,
+    /// Accuracy on its own validation rows, newest.
+    pub own: Option<f32>,
+    /// Accuracy on the shared test rows, newest.
+    pub test: Option<f32>,
+    /// Peers known.
+    pub known: usize,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// CPU time of its learner.
+    pub cpu: Duration,
+    /// Test accuracy by round and time: `(round, milliseconds, accuracy)`.
+    pub curve: Vec<(u64, u64, f32)>,
+    /// Faults it counted against others.
+    pub refused: u64,
+}
+
+/// All peers, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Board {
+    order: BTreeMap<PeerId, usize>,
+    lines: Vec<Line>,
+}
+
+impl Board {
+    /// Adds a peer at the end.
+    pub fn add(&mut self, peer: PeerId, name: String) {
+        self.order.insert(peer, self.lines.len());
+        self.lines.push(Line { name, ..Line::default() });
+    }
+
+    /// Takes one event; events of unknown peers change nothing.
+    pub fn fold(&mut self, stamped: &Stamped) {
+        let Some(line) = self.order.get(&stamped.node).and_then(|&index| self.lines.get_mut(index)) else { return };
+        match &stamped.event {
+            NodeEvent::PeerDiscovered { known, .. } => line.known = *known,
+            NodeEvent::PeerExpired { .. } => line.known = line.known.saturating_sub(1),
+            NodeEvent::Misbehaved { .. } => line.refused += 1,
+            NodeEvent::RoundClosed { round, own, test, bytes_in, bytes_out, cpu, .. } => {
+                line.round = *round;
+                line.own = own.map(|own| own.accuracy).or(line.own);
+                if let Some(test) = test {
+                    line.test = Some(test.accuracy);
+                    line.curve.push((*round, stamped.at_ms, test.accuracy));
+                }
+                (line.bytes_in, line.bytes_out, line.cpu) = (*bytes_in, *bytes_out, *cpu);
+            }
+            _ => {}
+        }
+    }
+
+    /// The peers.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Rounds closed by the slowest peer.
+    pub fn least_round(&self) -> u64 {
+        self.lines.iter().map(|line| line.round).min().unwrap_or(0)
+    }
+
+    /// Test accuracy of the worst peer, once every peer has one.
+    pub fn worst(&self) -> Option<f32> {
+        let tests: Option<Vec<f32>> = self.lines.iter().map(|line| line.test).collect();
+        tests?.into_iter().reduce(f32::min)
+    }
+
+    /// Mean test accuracy, once every peer has one.
+    pub fn mean(&self) -> Option<f32> {
+        let tests: Option<Vec<f32>> = self.lines.iter().map(|line| line.test).collect();
+        let tests = tests.filter(|tests| !tests.is_empty())?;
+        Some(tests.iter().sum::<f32>() / tests.len() as f32)
+    }
+}

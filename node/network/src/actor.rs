@@ -1,0 +1,81 @@
+//! The actor that stands for the swarm task: it starts it, notices its end, and is restarted with it.
+
+use peerlearn_protocols::id::TaskId;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::behaviour::bulk_protocol;
+use super::circumstances::Circumstances;
+use super::command::Line;
+use super::counting::Counters;
+use super::identity::Identity;
+use super::swarm::Driver;
+use super::{NetworkConfig, NetworkEvent, accepting};
+
+/// Commands that may wait for the swarm.
+const COMMANDS: usize = 256;
+
+/// The swarm task ended, which it never does by itself.
+pub(super) struct SwarmEnded;
+
+#[derive(Clone)]
+pub(super) struct NetworkArgs {
+    pub config: NetworkConfig,
+    pub identity: Identity,
+    pub task: TaskId,
+    pub events: mpsc::Sender<NetworkEvent>,
+    pub counters: Counters,
+    pub circumstances: Circumstances,
+    pub line: Line,
+}
+
+pub(super) struct NetworkState {
+    tasks: [AbortHandle; 2],
+}
+
+impl Drop for NetworkState {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+pub(super) struct NetworkActor;
+
+impl Actor for NetworkActor {
+    type Msg = SwarmEnded;
+    type State = NetworkState;
+    type Arguments = NetworkArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SwarmEnded>,
+        args: NetworkArgs,
+    ) -> Result<NetworkState, ActorProcessingErr> {
+        let (sender, receiver) = mpsc::channel(COMMANDS);
+        let (about, events) = (&args.circumstances, args.events.clone());
+        let mut driver =
+            Driver::new(args.identity, args.task, &args.config, &args.counters, about, events, sender.clone())?;
+        driver.listening(args.config.listen.len()).await;
+        let control = driver.control();
+        let accepting = tokio::spawn(accepting::accept(control.clone(), bulk_protocol()?, args.events));
+        args.line.connect((sender, control));
+        let running = tokio::spawn(driver.run(receiver));
+        let tasks = [running.abort_handle(), accepting.abort_handle()];
+        tokio::spawn(async move {
+            // Also when it panicked.
+            let _ = running.await;
+            let _ = myself.cast(SwarmEnded);
+        });
+        Ok(NetworkState { tasks })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<SwarmEnded>,
+        SwarmEnded: SwarmEnded,
+        _: &mut NetworkState,
+    ) -> Result<(), ActorProcessingErr> {
+        Err("the swarm task ended".into())
+    }
+}

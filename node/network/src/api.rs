@@ -1,0 +1,186 @@
+//! The handle of the network room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::StreamProtocol;
+use peerlearn_protocols::id::{PeerId, TaskId};
+use peerlearn_protocols::wire::{Announcement, BulkRequest, Request, Response};
+use peerlearn_runtime::supervisor::Start;
+use ractor::Actor;
+use tokio::sync::{mpsc, oneshot};
+
+use super::actor::{NetworkActor, NetworkArgs};
+use super::behaviour::bulk_protocol;
+use super::bulk::BulkReader;
+use super::circumstances::Circumstances;
+use super::command::{Command, Ends, Line};
+use super::counting::Counters;
+use super::identity::{Identity, libp2p_text, to_libp2p};
+use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure};
+
+/// The network, for other rooms. Cloning is cheap.
+#[derive(Clone)]
+pub struct NetworkHandle {
+    local: PeerId,
+    line: Line,
+    counters: Counters,
+    bulk: StreamProtocol,
+    timeout: Duration,
+}
+
+impl NetworkHandle {
+    /// A handle, and how the supervisor starts the room behind it. Events go to `events`.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setup`], which only a broken build can do.
+    pub fn new(
+        config: NetworkConfig,
+        identity: Identity,
+        task: TaskId,
+        events: mpsc::Sender<NetworkEvent>,
+    ) -> Result<(Self, Start), NetworkError> {
+        Self::in_circumstances(config, identity, task, events, Circumstances::default())
+    }
+
+    /// The same in circumstances of its own.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setup`], which only a broken build can do.
+    pub fn in_circumstances(
+        config: NetworkConfig,
+        identity: Identity,
+        task: TaskId,
+        events: mpsc::Sender<NetworkEvent>,
+        circumstances: Circumstances,
+    ) -> Result<(Self, Start), NetworkError> {
+        let local = identity.peer();
+        let (line, counters) = (Line::default(), Counters::default());
+        let timeout = config.request_timeout;
+        let handle = Self { local, line: line.clone(), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
+        let args = NetworkArgs { config, identity, task, events, counters, circumstances, line };
+        let start: Start = Arc::new(move |supervisor| {
+            let args = args.clone();
+            Box::pin(async move {
+                let (actor, _) = Actor::spawn_linked(None, NetworkActor, args, supervisor).await?;
+                Ok(actor.get_cell())
+            })
+        });
+        Ok((handle, start))
+    }
+
+    /// A handle to a network in which nobody answers, for tests of whoever holds one. There are no connections and no
+    /// addresses.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setup`], which only a broken build can do.
+    #[cfg(feature = "faults")]
+    pub fn unanswered(identity: &Identity, task: TaskId) -> Result<Self, NetworkError> {
+        let (events, _) = mpsc::channel(1);
+        let (handle, _) = Self::new(NetworkConfig::default(), identity.clone(), task, events)?;
+        let (sender, mut commands) = mpsc::channel(64);
+        handle.line.connect((sender, libp2p_stream::Behaviour::new().new_control()));
+        tokio::spawn(async move {
+            // Whoever dropped them would be told that the network is down.
+            let mut unanswered = Vec::new();
+            while let Some(command) = commands.recv().await {
+                match command {
+                    Command::Addresses { reply } => drop(reply.send(Vec::new())),
+                    Command::Connections { reply } => drop(reply.send(Vec::new())),
+                    command => unanswered.push(command),
+                }
+            }
+        });
+        Ok(handle)
+    }
+
+    /// This peer.
+    pub fn local(&self) -> PeerId {
+        self.local
+    }
+
+    /// Bytes received and sent since the start, over all streams.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.counters.read()
+    }
+
+    /// Where this node can be dialled, with its peer id at the end.
+    pub async fn addresses(&self) -> Vec<String> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Addresses { reply });
+        let id = libp2p_text(&self.local);
+        let addresses = answer.await.unwrap_or_default();
+        addresses.into_iter().map(|address| format!("{address}/p2p/{id}")).collect()
+    }
+
+    /// Peers of the same task and version that are connected.
+    pub async fn connections(&self) -> Vec<PeerId> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Connections { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// Signs and publishes; kept until the first peer subscribes.
+    pub fn publish(&self, announcement: Announcement) {
+        self.command(Command::Publish(Box::new(announcement)));
+    }
+
+    /// Dials, unless connected or dialling already.
+    pub fn dial(&self, peer: Option<PeerId>, addresses: Vec<String>) {
+        self.command(Command::Dial { peer, addresses });
+    }
+
+    /// Listens on fresh ports and hangs up on everybody, as a machine does that changes from one network to another.
+    pub fn change_address(&self) {
+        self.command(Command::Move);
+    }
+
+    /// Closes all connections to a peer.
+    pub fn disconnect(&self, peer: PeerId) {
+        self.command(Command::Disconnect { peer });
+    }
+
+    /// Closes all connections to a peer and takes none of it for so long.
+    pub fn ban(&self, peer: PeerId, lasts: Duration) {
+        self.command(Command::Ban { peer, lasts });
+    }
+
+    /// Asks a peer something. A peer that is being dialled is waited for.
+    ///
+    /// # Errors
+    /// Any [`TransportFailure`].
+    pub async fn request(&self, peer: PeerId, request: Request) -> Result<Response, TransportFailure> {
+        let (reply, answer) = oneshot::channel();
+        let (commands, _) = self.line()?;
+        let command = Command::Ask { peer, request, reply };
+        commands.send(command).await.map_err(|_| TransportFailure::Down)?;
+        answer.await.map_err(|_| TransportFailure::Down)?
+    }
+
+    /// Opens a stream of chunks.
+    ///
+    /// # Errors
+    /// Any [`TransportFailure`].
+    pub async fn open_bulk(&self, peer: PeerId, request: BulkRequest) -> Result<BulkReader, TransportFailure> {
+        let (_, mut control) = self.line()?;
+        let target = to_libp2p(&peer).ok_or(TransportFailure::Unreachable)?;
+        let opening = tokio::time::timeout(self.timeout, control.open_stream(target, self.bulk.clone()));
+        let stream = opening.await.map_err(|_| TransportFailure::Timeout)?.map_err(|error| match error {
+            libp2p_stream::OpenStreamError::UnsupportedProtocol(_) => TransportFailure::Unsupported,
+            error => TransportFailure::Cut { reason: error.to_string() },
+        })?;
+        BulkReader::open(stream, request).await
+    }
+
+    fn line(&self) -> Result<Ends, TransportFailure> {
+        self.line.ends()
+    }
+
+    /// Sends a command that nobody waits for; dropped when the swarm is overwhelmed, as packets are.
+    fn command(&self, command: Command) {
+        let sent = self.line().map(|(commands, _)| commands.try_send(command).is_ok());
+        if sent != Ok(true) {
+            tracing::debug!("the network is too busy for a command");
+        }
+    }
+}

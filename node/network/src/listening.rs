@@ -1,0 +1,59 @@
+//! Where a node listens.
+
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, Swarm};
+
+use super::NetworkError;
+use super::behaviour::Behaviour;
+
+/// Listens on the port it had before, where the settings leave it open and nobody has taken it.
+pub(super) fn listen_again(swarm: &mut Swarm<Behaviour>, text: &str, before: &[String]) -> Option<ListenerId> {
+    let open: Multiaddr = text.parse().ok()?;
+    let with_port = |port: u16| {
+        let set = |part: Protocol<'_>| match part {
+            Protocol::Tcp(0) => Protocol::Tcp(port).acquire(),
+            Protocol::Udp(0) => Protocol::Udp(port).acquire(),
+            part => part.acquire(),
+        };
+        open.iter().map(set).collect::<Multiaddr>()
+    };
+    let port_of = |address: &Multiaddr| {
+        let ports = address.iter().filter_map(|part| match part {
+            Protocol::Tcp(port) => Some((true, port)),
+            Protocol::Udp(port) => Some((false, port)),
+            _ => None,
+        });
+        ports.last()
+    };
+    let (is_tcp, port) = port_of(&open)?;
+    let mut ports = before.iter().filter_map(|address| port_of(&address.parse().ok()?));
+    let (_, port) = ports.find(|(tcp, _)| *tcp == is_tcp).filter(|_| port == 0)?;
+    swarm.listen_on(with_port(port)).ok()
+}
+
+/// Listens as the settings say.
+pub(super) fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, NetworkError> {
+    let address: Multiaddr = text.parse().map_err(|_| NetworkError::Address { address: text.to_owned() })?;
+    let failed =
+        |error: libp2p::TransportError<_>| NetworkError::Listen { address: text.to_owned(), reason: innermost(&error) };
+    swarm.listen_on(address).map_err(failed)
+}
+
+/// The last message in a chain of causes: libp2p's outer ones say little.
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Whether only this machine can dial it.
+pub(super) fn is_loopback(address: &Multiaddr) -> bool {
+    address.iter().any(|part| match part {
+        Protocol::Ip4(ip) => ip.is_loopback(),
+        Protocol::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
+}

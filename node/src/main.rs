@@ -1,5 +1,0 @@
-//! The `peerlearn` program; everything is in the library.
-
-fn main() -> std::process::ExitCode {
-    peerlearn::cli::main()
-}
