@@ -67,7 +67,7 @@ pub enum Command {
     Compare(CompareArgs),
     /// Serves the page of a run, or of nodes that write their events, while it goes on.
     Watch(WatchArgs),
-    /// Shows how a scenario deals its rows, and saves it for other scenarios.
+    /// Shows how a scenario partitions its rows, and saves it for other scenarios.
     Partition(PartitionArgs),
     /// Runs a published result again; without a name, lists them.
     Replicate(ReplicateArgs),

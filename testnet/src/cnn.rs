@@ -45,8 +45,8 @@ pub enum Dropout {
     Off,
     /// Anew for every row of every batch, which is what dropout is.
     Fresh,
-    /// The same for the n-th row of every batch, at everybody and for ever. The authors' runs did this: they put the state
-    /// of the random generator back after each worker's step, so that it never moved.
+    /// The same for the n-th row of every batch, at everybody and for ever. The authors' runs did this: they put the
+    /// state of the random generator back after each worker's step, so that it never moved.
     Frozen,
 }
 

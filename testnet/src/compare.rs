@@ -1,5 +1,5 @@
-//! Runs side by side: one table for a terminal, one page with the curves over each other, and in plain words what chance
-//! alone could have done.
+//! Runs side by side: one table for a terminal, one page with the curves over each other, and in plain words what
+//! chance alone could have done.
 
 mod metrics;
 mod significance;

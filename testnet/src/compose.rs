@@ -1,8 +1,9 @@
-//! A compose file for the peers of a scenario: one service each, on a network without a way out, and one that shows them.
+//! A compose file for the peers of a scenario: one service each, on a network without a way out, and one that shows
+//! them.
 //!
 //! Beside the file lies a folder `specs` with what each peer is told and the rows it learns from. A name that all peers
-//! answer to is the contact of each, so none is special. What goes wrong in the scenario is not played: with containers,
-//! whoever likes does that by hand.
+//! answer to is the contact of each, so none is special. What goes wrong in the scenario is not played: with
+//! containers, whoever likes does that by hand.
 
 mod text;
 
@@ -14,7 +15,7 @@ use thiserror::Error;
 use crate::fleet::key;
 use crate::member::{MemberSpec, RowsError, peer_of, write_rows};
 use crate::run::LinkBook;
-use crate::scenario::{Dealt, Plan};
+use crate::scenario::{Partitioned, Plan};
 
 /// Most peers of one file: one machine runs them all.
 const MOST: usize = 200;
@@ -62,13 +63,18 @@ pub enum ComposeError {
 ///
 /// # Errors
 /// There are too many peers, or something cannot be written.
-pub fn write_compose(plan: &Plan, dealt: &Dealt, setup: &ComposeSetup, file: &Path) -> Result<(), ComposeError> {
+pub fn write_compose(
+    plan: &Plan,
+    partitioned: &Partitioned,
+    setup: &ComposeSetup,
+    file: &Path,
+) -> Result<(), ComposeError> {
     if plan.peers.len() > MOST {
         return Err(ComposeError::Crowd { got: plan.peers.len() });
     }
     let specs = file.parent().unwrap_or(Path::new("")).join("specs");
     fs::create_dir_all(&specs).map_err(failed(&specs))?;
-    for (spec, rows) in specs_of(plan, setup).into_iter().zip(&dealt.parts) {
+    for (spec, rows) in specs_of(plan, setup).into_iter().zip(&partitioned.parts) {
         write_rows(&specs.join(format!("{}.rows", spec.name)), rows)?;
         let path = specs.join(format!("{}.json", spec.name));
         let text = serde_json::to_string_pretty(&spec).map_err(std::io::Error::from);
@@ -109,7 +115,7 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> ComposeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Document, deal_rows};
+    use crate::scenario::{Document, partition_rows};
 
     const SCENARIO: &str = "name = \"lan\"\nrounds = 5\n[links]\ndelay = [\"10ms\", \"30ms\"]\nloss = 0.01\n\
         [[group]]\nname = \"ant\"\ncount = 2\n[[group]]\nname = \"bat\"\ncount = 1\nlinks = { rate = \"100kB\" }\n";
@@ -117,11 +123,11 @@ mod tests {
     fn written(netem: bool) -> (tempfile::TempDir, String) {
         let document = Document::parse(Path::new("lan.toml"), SCENARIO.to_owned()).unwrap();
         let plan = Plan::new(&document, 0).unwrap();
-        let dealt = deal_rows(&document, &plan.scenario.data, 3, 0).unwrap();
+        let partitioned = partition_rows(&document, &plan.scenario.data, 3, 0).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("compose.yaml");
         let setup = ComposeSetup { image: "peerlearn:local".into(), memory: "256m".into(), cpus: "1".into(), netem };
-        write_compose(&plan, &dealt, &setup, &file).unwrap();
+        write_compose(&plan, &partitioned, &setup, &file).unwrap();
         let text = fs::read_to_string(file).unwrap();
         (folder, text)
     }

@@ -1,5 +1,5 @@
-//! Readers of the real data sets that the experiments use. All take the folder that holds the data sets, one folder each,
-//! as [`data_dir`] finds it.
+//! Readers of the real data sets that the experiments use. All take the folder that holds the data sets, one folder
+//! each, as [`data_dir`] finds it.
 
 mod idx;
 mod sets;

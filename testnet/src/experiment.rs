@@ -14,7 +14,7 @@ pub use sweep::{Sweep, SweepError, Varied};
 use crate::fleet::{Children, Containers, DockerSetup, Here, InProcess};
 use crate::record::{Expectation, Machine, Outcome, Row, RunInfo, RunOutcome, RunWriter, SeedWriter, utc};
 use crate::run::{Ending, RunError, TOLD, run_real, run_simulated};
-use crate::scenario::{Dealt, Document, Plan, Reached, ScenarioError, deal_rows, judge};
+use crate::scenario::{Document, Partitioned, Plan, Reached, ScenarioError, judge, partition_rows};
 
 /// Rows that may wait to be shown.
 const ROWS: usize = 1024;
@@ -26,7 +26,7 @@ const MOST_REAL: usize = 1000;
 pub struct Experiment {
     document: Document,
     driver: Driver,
-    plans: Vec<(Plan, Dealt)>,
+    plans: Vec<(Plan, Partitioned)>,
     docker: DockerSetup,
     command: String,
 }
@@ -43,7 +43,7 @@ pub struct Finished {
 }
 
 impl Experiment {
-    /// Checks a scenario with every seed and deals its rows; nothing is started.
+    /// Checks a scenario with every seed and partitions its rows; nothing is started.
     ///
     /// # Errors
     /// Whatever is wrong with it, or what the driver cannot do.
@@ -56,8 +56,8 @@ impl Experiment {
                 let reason = format!("{} real peers; {MOST_REAL} at most, or use --driver sim", plan.peers.len());
                 return Err(document.wrong("group", reason).into());
             }
-            let dealt = deal_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
-            plans.push((plan, dealt));
+            let partitioned = partition_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
+            plans.push((plan, partitioned));
         }
         Ok(Self { document, driver, plans, docker, command })
     }
@@ -78,12 +78,12 @@ impl Experiment {
     }
 
     /// The plans, one a seed, with the rows of their peers.
-    pub fn plans(&self) -> &[(Plan, Dealt)] {
+    pub fn plans(&self) -> &[(Plan, Partitioned)] {
         &self.plans
     }
 
-    /// Runs every seed that `directory` does not have yet, and judges what came of them. `watch` sees every row with its
-    /// seed; `stop` ends it early.
+    /// Runs every seed that `directory` does not have yet, and judges what came of them. `watch` sees every row with
+    /// its seed; `stop` ends it early.
     ///
     /// # Errors
     /// A run could not go on. What was measured is in the directory.
@@ -114,10 +114,11 @@ impl Experiment {
         watch: &mut dyn FnMut(u64, &Row),
     ) -> Result<(Vec<Outcome>, bool), RunError> {
         let mut outcomes = Vec::new();
-        for (plan, dealt) in &self.plans {
+        for (plan, partitioned) in &self.plans {
             let mut seed = writer.seed(plan.seed)?;
-            save_deal(&seed, dealt)?;
-            let ending = self.run_seed(plan, dealt, &mut seed, stop.clone(), &mut |row| watch(plan.seed, row)).await?;
+            save_partition(&seed, partitioned)?;
+            let ending =
+                self.run_seed(plan, partitioned, &mut seed, stop.clone(), &mut |row| watch(plan.seed, row)).await?;
             let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
             seed.finish(&outcome)?;
             outcomes.push(outcome);
@@ -136,12 +137,12 @@ impl Experiment {
         watch: &mut dyn FnMut(u64, &Row),
     ) -> Result<(Vec<Outcome>, bool), RunError> {
         let (rows, shown) = std::sync::mpsc::sync_channel::<(u64, Row)>(ROWS);
-        let simulate_one = move |(plan, dealt): &(Plan, Dealt)| -> Result<(Outcome, Ending), RunError> {
+        let simulate_one = move |(plan, partitioned): &(Plan, Partitioned)| -> Result<(Outcome, Ending), RunError> {
             let mut seed = writer.seed(plan.seed)?;
-            save_deal(&seed, dealt)?;
+            save_partition(&seed, partitioned)?;
             // Nobody watches any more when the main thread has failed.
             let mut show = |row: &Row| drop(rows.send((plan.seed, row.clone())));
-            let ending = run_simulated(plan, dealt, &mut seed, stop, &mut show)?;
+            let ending = run_simulated(plan, partitioned, &mut seed, stop, &mut show)?;
             let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
             seed.finish(&outcome)?;
             Ok((outcome, ending))
@@ -164,7 +165,7 @@ impl Experiment {
     async fn run_seed(
         &self,
         plan: &Plan,
-        dealt: &Dealt,
+        partitioned: &Partitioned,
         seed: &mut SeedWriter,
         stop: watch::Receiver<bool>,
         watch: &mut dyn FnMut(&Row),
@@ -173,10 +174,10 @@ impl Experiment {
         let work = seed.directory().join("work");
         let (sender, told) = mpsc::channel(TOLD);
         let ending = match self.driver {
-            Driver::Sim => return run_simulated(plan, dealt, seed, &stop, watch),
+            Driver::Sim => return run_simulated(plan, partitioned, seed, &stop, watch),
             Driver::Inproc => {
-                let mut fleet = InProcess::new(dealt.parts.clone(), &work, sender);
-                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+                let mut fleet = InProcess::new(partitioned.parts.clone(), &work, sender);
+                run_real(plan, partitioned, &mut fleet, told, seed, stop, watch).await
             }
             Driver::Process => {
                 let program = std::env::current_exe().map_err(|source| RunError::File {
@@ -184,14 +185,14 @@ impl Experiment {
                     path: "this program".into(),
                     source,
                 })?;
-                let mut fleet = Children::new(Here { program }, &work, &dealt.parts, sender)?;
-                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+                let mut fleet = Children::new(Here { program }, &work, &partitioned.parts, sender)?;
+                run_real(plan, partitioned, &mut fleet, told, seed, stop, watch).await
             }
             Driver::Docker => {
                 let label = format!("peerlearn-{}-{}", std::process::id(), plan.seed);
                 let place = Containers::new(self.docker.clone(), &work, &label)?;
-                let mut fleet = Children::new(place, &work, &dealt.parts, sender)?;
-                run_real(plan, dealt, &mut fleet, told, seed, stop, watch).await
+                let mut fleet = Children::new(place, &work, &partitioned.parts, sender)?;
+                run_real(plan, partitioned, &mut fleet, told, seed, stop, watch).await
             }
         };
         // Logs are worth keeping where something went wrong.
@@ -261,9 +262,9 @@ fn reached(outcome: &Outcome) -> Reached {
     }
 }
 
-fn save_deal(seed: &SeedWriter, dealt: &Dealt) -> Result<(), RunError> {
+fn save_partition(seed: &SeedWriter, partitioned: &Partitioned) -> Result<(), RunError> {
     let path = seed.directory().join("partition.json");
-    let text = serde_json::to_string(&dealt.deal).map_err(std::io::Error::from);
+    let text = serde_json::to_string(&partitioned.assignment).map_err(std::io::Error::from);
     text.and_then(|text| std::fs::write(&path, text)).map_err(|source| RunError::File { action: "write", path, source })
 }
 

@@ -16,7 +16,7 @@ pub use children::{Children, Here, Place};
 pub use docker::{Containers, DockerSetup, reap};
 pub use inproc::InProcess;
 
-use crate::member::{MemberSpec, Order, RowsError};
+use crate::member::{MemberCommand, MemberSpec, RowsError};
 
 /// Why a fleet could not do something.
 #[derive(Debug, Error)]
@@ -94,7 +94,7 @@ pub trait Fleet {
     async fn relocate(&mut self, peer: usize) -> Result<(), FleetError>;
 
     /// Gives an order to a node; nothing where it is down.
-    async fn order(&mut self, peer: usize, order: Order);
+    async fn order(&mut self, peer: usize, order: MemberCommand);
 
     /// The directory of a node as it sees it.
     fn home(&self, peer: usize) -> PathBuf;

@@ -1,9 +1,9 @@
 //! Homes of peers that share one volume: each peer takes the first that nobody lives in.
 //!
-//! Replicas of a container get one and the same volume, and names that change with every new container. So a home is not
-//! tied to a container but claimed: `DIR/1`, `DIR/2` and so on, each locked while somebody lives there. Whoever comes
-//! later, after a restart or in place of a container that is gone, goes on with an identity and a state that are free. A
-//! lock ends with its process, however that ends.
+//! Replicas of a container get one and the same volume, and names that change with every new container. So a home is
+//! not tied to a container but claimed: `DIR/1`, `DIR/2` and so on, each locked while somebody lives there. Whoever
+//! comes later, after a restart or in place of a container that is gone, goes on with an identity and a state that are
+//! free. A lock ends with its process, however that ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};

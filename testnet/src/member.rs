@@ -1,8 +1,8 @@
 //! One node of a testnet: a real node with what experiments need around it.
 //!
-//! The same in one process with others, in a process of its own and in a container. It takes [`Order`]s and tells
-//! [`Told`]; between processes both travel as JSON lines over standard input and output, so that a node ends when whoever
-//! started it is gone, however it went.
+//! The same in one process with others, in a process of its own and in a container. It takes [`MemberCommand`]s and
+//! tells [`MemberReport`]; between processes both travel as JSON lines over standard input and output, so that a node
+//! ends when whoever started it is gone, however it went.
 
 mod learner;
 mod rows;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use learner::{Experimental, Gate};
+use learner::{Experimental, TrainingGate};
 pub use rows::{RowsError, read_rows, write_rows};
 pub use sketch::{DIMENSIONS, Sketch, disagreement};
 
@@ -52,7 +52,7 @@ pub struct MemberSpec {
     pub attack: Option<String>,
     /// Its links at the start.
     pub links: LinkTable,
-    /// Whether it trains only after [`Order::Begin`], so that peers that take long to start do not come late.
+    /// Whether it trains only after [`MemberCommand::Begin`], so that peers that take long to start do not come late.
     #[serde(default)]
     pub waits: bool,
     /// Whether the kernel is to make the links bad, where it can; the node does so until it is seen to.
@@ -63,7 +63,7 @@ pub struct MemberSpec {
 /// What a node is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub enum Order {
+pub enum MemberCommand {
     /// Everybody is there: train.
     Begin,
     /// Other links.
@@ -92,7 +92,7 @@ pub enum Order {
 /// What a node tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
-pub enum Told {
+pub enum MemberReport {
     /// It is up.
     Hello {
         /// Who it is.
@@ -120,7 +120,7 @@ pub enum Told {
     },
 }
 
-impl From<Stamped> for Told {
+impl From<Stamped> for MemberReport {
     fn from(stamped: Stamped) -> Self {
         Self::Happened { event: stamped.event }
     }
@@ -131,8 +131,8 @@ pub struct Member {
     running: Running,
     links: Links,
     table: LinkTable,
-    gate: Gate,
-    /// Held still, as [`Order::Hold`] says.
+    gate: TrainingGate,
+    /// Held still, as [`MemberCommand::Hold`] says.
     still: bool,
     sampling: JoinHandle<()>,
 }
@@ -146,13 +146,13 @@ impl Member {
         spec: MemberSpec,
         mut data: Loaded,
         index: usize,
-        told: mpsc::Sender<(usize, Told)>,
+        told: mpsc::Sender<(usize, MemberReport)>,
     ) -> Result<Self, NodeError> {
         let attack = spec.attack.as_deref().and_then(|text| text.parse::<Attack>().ok());
         if attack.is_some_and(Attack::poisons_labels) {
             data.train = data.train.with_flipped_labels();
         }
-        let (links, gate) = (Links::new(spec.links.clone()), Gate::default());
+        let (links, gate) = (Links::new(spec.links.clone()), TrainingGate::default());
         gate.set(spec.waits);
         let mut builder =
             Node::builder(spec.config.clone()).identity(Identity::of_seed(&spec.key)).links(links.clone());
@@ -170,8 +170,11 @@ impl Member {
         let running = Running::start(builder, index, told.clone()).await?;
         let node = running.node();
         let sampling = tokio::spawn(sample(node.clone(), index, told.clone()));
-        let hello =
-            Told::Hello { peer: node.peer(), addresses: node.addresses().await, round: node.status().await.round };
+        let hello = MemberReport::Hello {
+            peer: node.peer(),
+            addresses: node.addresses().await,
+            round: node.status().await.round,
+        };
         // Whoever started it may be gone; then it ends soon.
         let _ = told.send((index, hello)).await;
         Ok(Self { running, links, table: spec.links, gate, still: false, sampling })
@@ -183,21 +186,23 @@ impl Member {
     }
 
     /// Carries out an order; false when the node has ended.
-    pub async fn obey(&mut self, order: Order) -> bool {
+    pub async fn handle(&mut self, order: MemberCommand) -> bool {
         match order {
-            Order::Begin => self.gate.set(self.still),
-            Order::Links { table } => {
+            MemberCommand::Begin => self.gate.set(self.still),
+            MemberCommand::Links { table } => {
                 self.table = table;
                 self.apply_links();
             }
-            Order::Move => self.running.node().change_address(),
-            Order::Clock { rate, jump_ms } => self.running.node().clock().distort(rate, Duration::from_millis(jump_ms)),
-            Order::Hold { still } => {
+            MemberCommand::Move => self.running.node().change_address(),
+            MemberCommand::Clock { rate, jump_ms } => {
+                self.running.node().clock().distort(rate, Duration::from_millis(jump_ms))
+            }
+            MemberCommand::Hold { still } => {
                 self.still = still;
                 self.gate.set(still);
                 self.apply_links();
             }
-            Order::Leave => {
+            MemberCommand::Leave => {
                 self.gate.set(false);
                 self.running.stop().await;
                 return false;
@@ -236,13 +241,13 @@ pub fn peer_of(seed: &PeerId) -> PeerId {
     Identity::of_seed(seed).peer()
 }
 
-async fn sample(node: Node, index: usize, told: mpsc::Sender<(usize, Told)>) {
+async fn sample(node: Node, index: usize, told: mpsc::Sender<(usize, MemberReport)>) {
     let mut ticks = tokio::time::interval(SAMPLE_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let snapshot = node.snapshot();
-        if told.send((index, Told::Sampled { sketch: Sketch::of(&snapshot.params) })).await.is_err() {
+        if told.send((index, MemberReport::Sampled { sketch: Sketch::of(&snapshot.params) })).await.is_err() {
             return;
         }
     }

@@ -111,8 +111,8 @@ mod kernel {
         }
     }
 
-    /// The queueing discipline at the root of an interface. Options of disciplines have forms of their own, so only names
-    /// are read.
+    /// The queueing discipline at the root of an interface. Options of disciplines have forms of their own, so only
+    /// names are read.
     pub fn root_kind(interface: &str) -> Result<Option<String>, NetemError> {
         let index = index(interface)?;
         let message = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::with_index(index));

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Tables grow line by line, and every line is flushed as it is written: whoever kills a runner leaves at most one half
-//! line, which readers skip. A seed without `outcome.json` was cut; what it reached until then is computed from its rows
-//! by the same [`Standings`] that a finished run uses. Nothing here knows of drivers or of how a page looks.
+//! line, which readers skip. A seed without `outcome.json` was cut; what it reached until then is computed from its
+//! rows by the same [`Standings`] that a finished run uses. Nothing here knows of drivers or of how a page looks.
 
 mod error;
 mod events;

@@ -28,7 +28,7 @@ pub use journal::{JOURNAL_VARIABLE, remembered};
 pub use picture::Axes;
 pub use report::{Curve, Report, spread};
 pub use scenario::Scenario;
-pub use split::{deal, dirichlet};
+pub use split::{assign, dirichlet};
 
 use crate::data::DataError;
 

@@ -1,8 +1,8 @@
 //! One page that shows a run: `report.html`, a single file that opens from a disk without a network.
 //!
 //! The page is hand-written markup, style and script from `assets/`; the data of the run stand in it as JSON. Data are
-//! thinned to a bounded size ([`Thinning`] says how and the page repeats it), so that the page of 100 peers and ten minutes
-//! stays under 5 MB. Every text of a run reaches the page as JSON and then as text nodes, never as markup.
+//! thinned to a bounded size ([`Thinning`] says how and the page repeats it), so that the page of 100 peers and ten
+//! minutes stays under 5 MB. Every text of a run reaches the page as JSON and then as text nodes, never as markup.
 
 mod columns;
 mod data;

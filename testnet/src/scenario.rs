@@ -1,5 +1,5 @@
-//! Scenarios: one TOML file says who is there, what they learn from, over which links, what goes wrong when, and what is
-//! expected. The same file runs in every driver.
+//! Scenarios: one TOML file says who is there, what they learn from, over which links, what goes wrong when, and what
+//! is expected. The same file runs in every driver.
 //!
 //! ```text
 //!   text --Document--> Scenario (typed, as written) --Plan, for one seed--> peers with settings and rows, steps in time
@@ -22,9 +22,9 @@ mod units;
 
 pub use document::Document;
 pub use error::ScenarioError;
-pub use expect::{Expect, Reached, Verdict, judge};
+pub use expect::{Expect, ExpectationResult, Reached, judge};
 pub use plan::{PeerPlan, Plan};
-pub use rows::{Deal, Dealt, deal_rows};
+pub use rows::{Partitioned, RowAssignment, partition_rows};
 pub use schema::{ChurnSetup, DataSetup, FaultKind, FaultSetup, Group, LinkSetup, RandomFaults, Scenario};
 pub use template::template;
 pub use timeline::{Act, Step};

@@ -27,8 +27,8 @@ pub enum ModelError {
     Params(#[from] ParamsError),
 }
 
-/// The model of a family for such rows. Perceptrons are the simulator's own, which are faster for many small peers; others
-/// are the modules of nodes.
+/// The model of a family for such rows. Perceptrons are the simulator's own, which are faster for many small peers;
+/// others are the modules of nodes.
 ///
 /// # Errors
 /// The family cannot take such rows.

@@ -1,5 +1,5 @@
-//! A run on a terminal while it goes on: a live table where there is a terminal, a plain line now and then where there is
-//! none. It is fed with the rows that go into the tables, so it shows what the report will show.
+//! A run on a terminal while it goes on: a live table where there is a terminal, a plain line now and then where there
+//! is none. It is fed with the rows that go into the tables, so it shows what the report will show.
 
 use std::time::{Duration, Instant};
 

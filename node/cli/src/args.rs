@@ -72,8 +72,8 @@ pub struct DemoArgs {
     /// Number of peers.
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub peers: usize,
-    /// How rows are dealt to peers: iid, dirichlet:ALPHA (label skew, stronger for smaller ALPHA), shards:K (K pieces of
-    /// label-sorted rows each).
+    /// How rows are partitioned among peers: iid, dirichlet:ALPHA (label skew, stronger for smaller ALPHA), shards:K (K
+    /// pieces of label-sorted rows each).
     #[arg(long, default_value = "dirichlet:0.1", value_name = "HOW")]
     pub partition: Partition,
     /// The model: linear, mlp:SIZES or cnn.

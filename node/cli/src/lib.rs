@@ -1,7 +1,7 @@
 //! The program `peerlearn`: what can be asked, and how answers and errors look.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes are listed in [`error::Exit`] and at the
-//! end of `peerlearn --help`.
+//! Results go to standard output, everything else to standard error. Exit codes are listed in [`error::Exit`] and at
+//! the end of `peerlearn --help`.
 
 mod args;
 mod demo;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use peerlearn::NodeConfig;
 use peerlearn::config::{Layers, template};
-use peerlearn::control::{Answerer, Ask, ControlServer, ask};
+use peerlearn::control::{Answerer, ControlRequest, ControlServer, ask};
 use peerlearn::data::{Loaded, load};
 use peerlearn::learner::{Evaluation, Learner, build};
 use peerlearn::node::{Node, NodeError, task_of};
@@ -62,7 +62,7 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
     let sender = Arc::new(sender);
     let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::clone(&sender) })
         .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
-    greet(&node, &path).await;
+    say_hello(&node, &path).await;
     let mut interrupted = std::pin::pin!(interrupted());
     let reason = loop {
         tokio::select! {
@@ -97,18 +97,18 @@ async fn event_file(path: &Path, node: &Node) -> EventFile {
 
 /// Gives a ticket to the node that runs there already.
 async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
-    ask(home, &Ask::Contact { ticket }).await?;
+    ask(home, &ControlRequest::Contact { ticket }).await?;
     eprintln!("the node that runs in {} dials that peer", home.display());
     Ok(Exit::Done)
 }
 
 /// Tells the running node to stop.
 pub(super) async fn stop(args: &HomeArgs) -> Result<Exit, CliError> {
-    ask(&args.home, &Ask::Stop {}).await?;
+    ask(&args.home, &ControlRequest::Stop {}).await?;
     Ok(Exit::Done)
 }
 
-async fn greet(node: &Node, home: &Path) {
+async fn say_hello(node: &Node, home: &Path) {
     let status = node.status().await;
     eprintln!("peer {} in {}", status.libp2p_peer, home.display());
     eprintln!("{}, {} rows, round {}", peerlearn::ticket::describe(&status.task), status.samples, status.round);
@@ -139,16 +139,18 @@ struct Control {
 }
 
 impl Answerer for Control {
-    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+    async fn answer(&self, ask: ControlRequest) -> Result<Value, String> {
         match ask {
-            Ask::Status {} => serde_json::to_value(self.node.status().await).map_err(|error| error.to_string()),
-            Ask::Ticket {} => Ok(json!(ticket_of(&self.node.status().await).to_string())),
-            Ask::Contact { ticket } => {
+            ControlRequest::Status {} => {
+                serde_json::to_value(self.node.status().await).map_err(|error| error.to_string())
+            }
+            ControlRequest::Ticket {} => Ok(json!(ticket_of(&self.node.status().await).to_string())),
+            ControlRequest::Contact { ticket } => {
                 let contact = contact_of(&ticket, &self.node.task().summary()).map_err(|error| error.to_string())?;
                 self.node.contact(contact);
                 Ok(Value::Null)
             }
-            Ask::Stop {} => {
+            ControlRequest::Stop {} => {
                 self.stop.send_replace(true);
                 Ok(Value::Null)
             }
@@ -161,7 +163,7 @@ fn ticket_of(status: &Status) -> Ticket {
 }
 
 pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
-    let ticket = ask(&args.home.home, &Ask::Ticket {}).await?;
+    let ticket = ask(&args.home.home, &ControlRequest::Ticket {}).await?;
     let ticket = ticket.as_str().unwrap_or_default();
     let code = if args.qr { status::qr(ticket) } else { String::new() };
     super::show(&format!("{ticket}\n{code}"))?;
@@ -169,7 +171,7 @@ pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
-    let answer = ask(&args.home.home, &Ask::Status {}).await?;
+    let answer = ask(&args.home.home, &ControlRequest::Status {}).await?;
     if args.json {
         super::show(&format!("{answer}\n"))?;
         return Ok(Exit::Done);

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged when nobody asks: warnings, but for those of the event stream, which the commands print themselves. The
-/// stack below is quieter still, because it warns of what strangers do.
+/// What is logged when nobody asks: warnings, but for those of the event stream, which the commands print themselves.
+/// The stack below is quieter still, because it warns of what strangers do.
 const DEFAULT: &str = "warn,peerlearn::event=error,libp2p_gossipsub=error,libp2p_mdns=error,libp2p_swarm=error,hickory_resolver=error,netlink_proto=error,yamux=error,ractor=error";
 
 /// How to log.

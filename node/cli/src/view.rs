@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use peerlearn_harness::{Board, Line};
+use peerlearn_harness::{Board, PeerLine};
 
 /// Time between two redraws; people read no faster.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -85,7 +85,7 @@ fn summary(board: &Board) -> String {
     format!("worst {}  mean {}  each knows {known} others", percent(board.worst()), percent(board.mean()))
 }
 
-fn describe(line: &Line) -> String {
+fn describe(line: &PeerLine) -> String {
     let percent = |value: Option<f32>| value.map_or("     -".to_owned(), |value| format!("{:5.1}%", value * 100.0));
     format!(
         "{:<8} round {:>5}  own {}  test {}  knows {:>3}  in {:>9}  out {:>9}",

@@ -2,8 +2,8 @@
 //!
 //! Run it with: `cargo run --release --example own_burn_module`
 //!
-//! All that peerlearn asks of a module is a forward pass to class scores. Names, shapes, initial weights, training, drift
-//! correction, mixing and the wire follow from the module itself.
+//! All that peerlearn asks of a module is a forward pass to class scores. Names, shapes, initial weights, training,
+//! drift correction, mixing and the wire follow from the module itself.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Settings: what they are, where they come from, what is wrong with them.
 //!
-//! Learner, network and data have their settings in their own crates; here those of the peer stand beside them, and all are
-//! put together. They are read in layers:
+//! Learner, network and data have their settings in their own crates; here those of the peer stand beside them, and all
+//! are put together. They are read in layers:
 //! built-in defaults, then the file, then the environment, then flags. An error names the layer, the key and the line.
 
 mod exchange;
@@ -106,15 +106,15 @@ impl NodeConfig {
         peerlearn_learner::recipe(&self.training, &self.mixing, self.exchange.codec, self.exchange.rounding)
     }
 
-    /// Seeds minibatches, rounding and fragments of a peer: another one for every peer, or errors would not cancel and fragments
-    /// would repeat.
+    /// Seeds minibatches, rounding and fragments of a peer: another one for every peer, or errors would not cancel and
+    /// fragments would repeat.
     pub fn seed(&self, own: &PeerId) -> u64 {
         let salt = own.0.iter().take(8).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
         self.training.seed ^ salt
     }
 
-    /// What the machine of a peer is told, when it trains on `samples` rows and is measured on `measured`. Reads the file of
-    /// edges, if there is one.
+    /// What the machine of a peer is told, when it trains on `samples` rows and is measured on `measured`. Reads the
+    /// file of edges, if there is one.
     ///
     /// # Errors
     /// [`SamplingError`].

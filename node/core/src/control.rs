@@ -1,8 +1,8 @@
 //! The local control socket: how `peerlearn status` and its like reach the running node.
 //!
 //! A Unix domain socket `control.sock` in the home directory, for its owner only. One JSON object a line each way:
-//! `{"ask":"status"}` is answered by `{"ok":…}` or `{"error":"…"}`. Lines have a limit, connections have a limit, silence
-//! has a limit; whatever else arrives is answered with an error and never reaches the node.
+//! `{"ask":"status"}` is answered by `{"ok":…}` or `{"error":"…"}`. Lines have a limit, connections have a limit,
+//! silence has a limit; whatever else arrives is answered with an error and never reaches the node.
 
 mod client;
 mod error;
@@ -24,7 +24,7 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 /// A request. Braces without fields, because serde would take any field for a variant without braces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ask {
+pub enum ControlRequest {
     /// How the node is: a [`crate::status::Status`].
     Status {},
     /// A ticket to it: a string.

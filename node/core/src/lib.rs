@@ -1,7 +1,8 @@
 //! peerlearn: a serverless, peer-to-peer decentralized learner.
 //!
 //! Every [`Node`] keeps its own data, trains its own copy of a model, and averages weights with a few others again and
-//! again. What it is told is a [`NodeConfig`]; what happens in it is a stream of [`NodeEvent`]s. Two of them on loopback:
+//! again. What it is told is a [`NodeConfig`]; what happens in it is a stream of [`NodeEvent`]s. Two of them on
+//! loopback:
 //!
 //! ```
 //! use peerlearn::{Node, NodeConfig, NodeEvent};
@@ -34,8 +35,8 @@
 //! # }
 //! ```
 //!
-//! A model of your own: anything with flat parameters behind [`Learner`], or a burn module in a [`BurnLearner`] (see the
-//! examples `no_burn` and `own_burn_module`).
+//! A model of your own: anything with flat parameters behind [`Learner`], or a burn module in a [`BurnLearner`] (see
+//! the examples `no_burn` and `own_burn_module`).
 //!
 //! ```text
 //!                 supervisor (restart table with back-off; itself has no messages)
@@ -48,8 +49,9 @@
 //! ```
 //!
 //! Each component is one ractor actor behind a cloneable handle. [`peer`] carries out the effects of
-//! [`protocols::peer::Peer`] and decides nothing; what happens to the parameters is [`protocols::recipe`]. [`network`] alone
-//! names libp2p, [`learner`] alone names burn. [`NodeEvent`] is the one typed stream that logs, views, tests and testnets read.
+//! [`protocols::peer::Peer`] and decides nothing; what happens to the parameters is [`protocols::recipe`]. [`network`]
+//! alone names libp2p, [`learner`] alone names burn. [`NodeEvent`] is the one typed stream that logs, views, tests and
+//! testnets read.
 
 pub mod config;
 pub mod control;

@@ -138,7 +138,8 @@ impl Node {
         self.inner.components.learner.evaluate(part).await
     }
 
-    /// Class probabilities of the model that the node answers with, as of its last mix; never waits for training. Shapes: `features: [rows, width]`, answer `[rows, classes]`.
+    /// Class probabilities of the model that the node answers with, as of its last mix; never waits for training.
+    /// Shapes: `features: [rows, width]`, answer `[rows, classes]`.
     ///
     /// # Errors
     /// Any [`LearnerError`].

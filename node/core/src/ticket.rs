@@ -1,7 +1,7 @@
 //! A ticket: one string that lets somebody join, with addresses, task and network.
 //!
-//! `peerlearn1` and base64url of: addresses, peer, task id, readable task; then four bytes of blake3 over all that. Text
-//! fields are a length byte and UTF-8. Short enough for a QR code that fits a terminal.
+//! `peerlearn1` and base64url of: addresses, peer, task id, readable task; then four bytes of blake3 over all that.
+//! Text fields are a length byte and UTF-8. Short enough for a QR code that fits a terminal.
 
 use std::fmt;
 use std::str::FromStr;

@@ -85,7 +85,7 @@ pub enum DataError {
         /// Most labels taken.
         most: usize,
     },
-    /// The rows cannot be dealt.
+    /// The rows cannot be partitioned.
     #[error(transparent)]
     Partition(#[from] PartitionError),
     /// The embedded digits are damaged: the program was built wrongly.

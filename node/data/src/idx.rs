@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use peerlearn_protocols::dataset::pick;
 
-use super::raw::{Deal, Raw};
+use super::raw::{ChooseRows, Raw};
 use super::{DataError, Values, packed};
 
 /// Largest file read, unpacked: 16 times MNIST.
@@ -19,9 +19,9 @@ const MAX_HEADER: u64 = 1024;
 ///
 /// # Errors
 /// A file is missing, damaged or too large; the two of a pair do not fit.
-pub(super) fn load(directory: &Path, deal: Deal<'_>) -> Result<(Raw, Option<Raw>, Vec<PathBuf>), DataError> {
+pub(super) fn load(directory: &Path, choose: ChooseRows<'_>) -> Result<(Raw, Option<Raw>, Vec<PathBuf>), DataError> {
     let missing = || DataError::NoIdx { directory: directory.to_owned() };
-    let (train, mut files) = pair(directory, "train", deal)?.ok_or_else(missing)?;
+    let (train, mut files) = pair(directory, "train", choose)?.ok_or_else(missing)?;
     let test = pair(directory, "t10k", &|_, _| Ok(None))?.map(|(test, more)| {
         files.extend(more);
         test
@@ -29,11 +29,11 @@ pub(super) fn load(directory: &Path, deal: Deal<'_>) -> Result<(Raw, Option<Raw>
     Ok((train, test, files))
 }
 
-fn pair(directory: &Path, stem: &str, deal: Deal<'_>) -> Result<Option<(Raw, Vec<PathBuf>)>, DataError> {
+fn pair(directory: &Path, stem: &str, choose: ChooseRows<'_>) -> Result<Option<(Raw, Vec<PathBuf>)>, DataError> {
     let images = find(directory, &format!("{stem}-images-idx3-ubyte"));
     let labels = find(directory, &format!("{stem}-labels-idx1-ubyte"));
     match (images, labels) {
-        (Some(images), Some(labels)) => Ok(Some((read_pair(&images, &labels, deal)?, vec![images, labels]))),
+        (Some(images), Some(labels)) => Ok(Some((read_pair(&images, &labels, choose)?, vec![images, labels]))),
         (None, None) => Ok(None),
         _ => Err(DataError::NoIdx { directory: directory.to_owned() }),
     }
@@ -44,7 +44,7 @@ fn find(directory: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Labels first: they decide which of the far larger images are kept.
-fn read_pair(images_path: &Path, labels_path: &Path, deal: Deal<'_>) -> Result<Raw, DataError> {
+fn read_pair(images_path: &Path, labels_path: &Path, choose: ChooseRows<'_>) -> Result<Raw, DataError> {
     let images = Idx::open(images_path, 3)?;
     let labels = Idx::open(labels_path, 1)?;
     if images.sizes[0] != labels.sizes[0] {
@@ -60,7 +60,7 @@ fn read_pair(images_path: &Path, labels_path: &Path, deal: Deal<'_>) -> Result<R
         let reason = format!("every label is {}; 2 or more classes are needed", labels[0]);
         return Err(DataError::File { path: labels_path.to_owned(), reason });
     }
-    let rows = deal(&labels, classes as usize)?;
+    let rows = choose(&labels, classes as usize)?;
     let input = vec![1, images.sizes[1], images.sizes[2]];
     Ok(Raw {
         input,
@@ -108,8 +108,8 @@ impl<'a> Idx<'a> {
         &self.sizes
     }
 
-    /// The rows `wanted`, in that order, or all. Whatever is wanted, the file is read to its end, and must be as long as
-    /// its header says. Shapes: answer `[wanted, product of the other sizes]`.
+    /// The rows `wanted`, in that order, or all. Whatever is wanted, the file is read to its end, and must be as long
+    /// as its header says. Shapes: answer `[wanted, product of the other sizes]`.
     ///
     /// # Errors
     /// It cannot be read, or is shorter or longer than its header says.

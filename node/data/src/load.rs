@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use peerlearn_protocols::dataset::pick;
 
-use super::raw::Deal;
+use super::raw::ChooseRows;
 use super::scaling::standardize;
 use super::{DataConfig, DataError, Dataset, Raw, Scaling, digits, idx, split, table};
 
@@ -63,13 +63,13 @@ impl Loaded {
 /// # Errors
 /// Any [`DataError`].
 pub fn load(config: &DataConfig, identity: &[u8; 32]) -> Result<Loaded, DataError> {
-    let deal = |labels: &[u32], classes: usize| -> Result<Option<Vec<usize>>, DataError> {
+    let choose = |labels: &[u32], classes: usize| -> Result<Option<Vec<usize>>, DataError> {
         let Some(partition) = config.partition else { return Ok(None) };
-        let mut dealt = partition.deal(labels, classes, config.parts, config.seed)?;
+        let mut partitioned = partition.assign(labels, classes, config.parts, config.seed)?;
         let chosen = u64::from_le_bytes(*identity.first_chunk().unwrap_or(&[0; 8])) % config.parts as u64;
-        Ok(Some(dealt.swap_remove(config.part.unwrap_or(chosen as usize))))
+        Ok(Some(partitioned.swap_remove(config.part.unwrap_or(chosen as usize))))
     };
-    let (train, test, auto, files) = read_dealt(config, &deal)?;
+    let (train, test, auto, files) = read_chosen(config, &choose)?;
     let rows: Vec<usize> = (0..train.labels.len()).collect();
     let scaling = if config.scaling == Scaling::Auto { auto } else { config.scaling };
     let mut loaded = prepare(&train, &rows, test.as_ref(), scaling, config.validation, config.seed)?;
@@ -80,36 +80,36 @@ pub fn load(config: &DataConfig, identity: &[u8; 32]) -> Result<Loaded, DataErro
 /// Training rows, test rows, the scaling that `auto` means for them, and the files they came from.
 pub type Source = (Raw, Option<Raw>, Scaling, Vec<PathBuf>);
 
-/// Reads the source that the settings name, whole: neither dealt nor scaled.
+/// Reads the source that the settings name, whole: neither partitioned nor scaled.
 ///
 /// # Errors
 /// Any [`DataError`].
 pub fn read(config: &DataConfig) -> Result<Source, DataError> {
-    read_dealt(config, &|_, _| Ok(None))
+    read_chosen(config, &|_, _| Ok(None))
 }
 
 /// Reads the training rows that are wanted of the source that the settings name, and all test rows.
-fn read_dealt(config: &DataConfig, deal: Deal<'_>) -> Result<Source, DataError> {
+fn read_chosen(config: &DataConfig, choose: ChooseRows<'_>) -> Result<Source, DataError> {
     if config.source == "digits" {
         let (train, test) = digits()?;
-        return Ok((train.dealt(deal)?, Some(test), Scaling::Unit(16.0), Vec::new()));
+        return Ok((train.chosen(choose)?, Some(test), Scaling::Unit(16.0), Vec::new()));
     }
     let path = Path::new(&config.source);
     if path.is_dir() {
-        let (train, test, files) = idx::load(path, deal)?;
+        let (train, test, files) = idx::load(path, choose)?;
         Ok((train, test, Scaling::Unit(255.0), files))
     } else if path.exists() {
         let test_path = (!config.test.is_empty()).then(|| PathBuf::from(&config.test));
         let (train, test) = table::load(path, test_path.as_deref(), &config.label)?;
         let files = [path.to_owned()].into_iter().chain(test_path).collect();
-        Ok((train.dealt(deal)?, test, Scaling::Standard, files))
+        Ok((train.chosen(choose)?, test, Scaling::Standard, files))
     } else {
         Err(DataError::Missing { path: path.to_owned() })
     }
 }
 
-/// Splits and scales some rows of a source: what [`load`] gives a node that has these rows. Test rows that are bytes are
-/// shared with the source.
+/// Splits and scales some rows of a source: what [`load`] gives a node that has these rows. Test rows that are bytes
+/// are shared with the source.
 ///
 /// Shapes: `rows` are indices into `train`; `validation` is the fraction of them kept apart, chosen by `seed`.
 ///

@@ -1,4 +1,4 @@
-//! How the rows of one file are dealt to many peers, for demos, tests and research.
+//! How the rows of one file are partitioned among many peers, for demos, tests and research.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,19 +13,19 @@ use thiserror::Error;
 /// Least rows a peer gets, where there are enough: with fewer a minibatch means nothing.
 const LEAST_ROWS: usize = 8;
 
-/// A way to deal rows. Text form: `iid`, `dirichlet:0.1`, `shards:2`.
+/// A way to partition rows among peers. Text form: `iid`, `dirichlet:0.1`, `shards:2`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Partition {
     /// At random, equally many to each.
     Iid,
-    /// Each class is dealt in proportions drawn from a symmetric Dirichlet distribution: the smaller alpha, the fewer
-    /// peers share a class (Hsu et al. 2019).
+    /// Each class is partitioned in proportions drawn from a symmetric Dirichlet distribution: the smaller alpha, the
+    /// fewer peers share a class (Hsu et al. 2019).
     Dirichlet(f64),
     /// Rows sorted by class are cut into shards, and each peer gets this many (McMahan et al. 2017, section 3).
     Shards(usize),
 }
 
-/// Text that is no partition, or rows that cannot be dealt so.
+/// Text that is no partition, or rows that cannot be partitioned so.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum PartitionError {
     /// The text means nothing.
@@ -37,7 +37,7 @@ pub enum PartitionError {
         got: String,
     },
     /// More parts than rows.
-    #[error("{rows} rows cannot be dealt to {parts} peers")]
+    #[error("{rows} rows cannot be partitioned among {parts} peers")]
     TooFew {
         /// Rows.
         rows: usize,
@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Partition {
 }
 
 impl Partition {
-    /// Deals rows to `parts` peers; the same seed deals alike on every machine.
+    /// Partitions rows among `parts` peers; the same seed gives the same parts on every machine.
     ///
     /// Shapes: answer `[parts]`, each a list of row indices; every row is in exactly one, none is empty.
     ///
@@ -98,7 +98,7 @@ impl Partition {
     ///
     /// # Panics
     /// The parameter of a Dirichlet distribution is not a finite number above 0, which no text gives.
-    pub fn deal(
+    pub fn assign(
         &self,
         labels: &[u32],
         classes: usize,
@@ -112,7 +112,7 @@ impl Partition {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut rows: Vec<usize> = (0..labels.len()).collect();
         rows.shuffle(&mut rng);
-        let mut dealt = match *self {
+        let mut partitioned = match *self {
             Self::Iid => cut(&rows, parts),
             Self::Dirichlet(alpha) => dirichlet(&rows, labels, classes, parts, alpha, &mut rng),
             Self::Shards(count) => {
@@ -120,9 +120,9 @@ impl Partition {
                 shards_of(rows, labels, parts, shards.ok_or_else(|| too_few(parts.saturating_mul(count)))?, &mut rng)
             }
         };
-        top_up(&mut dealt, (labels.len() / parts / 2).clamp(1, LEAST_ROWS));
-        dealt.iter_mut().for_each(|part| part.sort_unstable());
-        Ok(dealt)
+        top_up(&mut partitioned, (labels.len() / parts / 2).clamp(1, LEAST_ROWS));
+        partitioned.iter_mut().for_each(|part| part.sort_unstable());
+        Ok(partitioned)
     }
 }
 
@@ -139,13 +139,13 @@ fn dirichlet(
     alpha: f64,
     rng: &mut impl Rng,
 ) -> Vec<Vec<usize>> {
-    let mut dealt = vec![Vec::new(); parts];
+    let mut partitioned = vec![Vec::new(); parts];
     for class in 0..classes {
         let of_class: Vec<usize> = rows.iter().copied().filter(|&row| labels[row] as usize == class).collect();
         let pieces = cut_by_shares(&of_class, &dirichlet_shares(alpha, parts, rng));
-        dealt.iter_mut().zip(pieces).for_each(|(part, piece)| part.extend(piece));
+        partitioned.iter_mut().zip(pieces).for_each(|(part, piece)| part.extend(piece));
     }
-    dealt
+    partitioned
 }
 
 /// Draws what each of `parts` gets from a symmetric Dirichlet distribution, as draws from a gamma distribution that are
@@ -161,7 +161,8 @@ pub fn dirichlet_shares(alpha: f64, parts: usize, rng: &mut impl Rng) -> Vec<f64
     (0..parts).map(|_| gamma.sample(rng).max(f64::MIN_POSITIVE)).collect()
 }
 
-/// Cuts rows into consecutive pieces by shares, which need not add up to one. The last piece takes what rounding leaves.
+/// Cuts rows into consecutive pieces by shares, which need not add up to one. The last piece takes what rounding
+/// leaves.
 ///
 /// Shapes: `shares: [pieces]`, each above 0; answer `[pieces]`.
 pub fn cut_by_shares(rows: &[usize], shares: &[f64]) -> Vec<Vec<usize>> {
@@ -187,10 +188,10 @@ fn shards_of(mut rows: Vec<usize>, labels: &[u32], parts: usize, shards: usize, 
 }
 
 /// Moves rows from the largest parts to those below `least`.
-fn top_up(dealt: &mut [Vec<usize>], least: usize) {
-    while let Some(poor) = (0..dealt.len()).find(|&part| dealt[part].len() < least) {
-        let Some(rich) = (0..dealt.len()).max_by_key(|&part| dealt[part].len()) else { return };
-        let Some(row) = dealt[rich].pop() else { return };
-        dealt[poor].push(row);
+fn top_up(partitioned: &mut [Vec<usize>], least: usize) {
+    while let Some(poor) = (0..partitioned.len()).find(|&part| partitioned[part].len() < least) {
+        let Some(rich) = (0..partitioned.len()).max_by_key(|&part| partitioned[part].len()) else { return };
+        let Some(row) = partitioned[rich].pop() else { return };
+        partitioned[poor].push(row);
     }
 }

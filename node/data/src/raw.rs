@@ -18,7 +18,7 @@ pub struct Raw {
 }
 
 /// Which rows are wanted of those with these labels in so many classes, and in which order; `None` is all as they lie.
-pub(super) type Deal<'a> = &'a dyn Fn(&[u32], usize) -> Result<Option<Vec<usize>>, DataError>;
+pub(super) type ChooseRows<'a> = &'a dyn Fn(&[u32], usize) -> Result<Option<Vec<usize>>, DataError>;
 
 impl Raw {
     /// The rows `picked`, in that order.
@@ -31,8 +31,8 @@ impl Raw {
         Self { input: self.input.clone(), classes: self.classes.clone(), features, labels }
     }
 
-    pub(super) fn dealt(self, deal: Deal<'_>) -> Result<Self, DataError> {
-        match deal(&self.labels, self.classes.len())? {
+    pub(super) fn chosen(self, choose: ChooseRows<'_>) -> Result<Self, DataError> {
+        match choose(&self.labels, self.classes.len())? {
             None => Ok(self),
             Some(rows) => Ok(self.pick(&rows)),
         }

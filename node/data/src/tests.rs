@@ -202,16 +202,16 @@ fn partition_text_is_checked() {
         assert!(text.parse::<Partition>().unwrap_err().to_string().contains("use iid"), "{text}");
     }
     let labels = vec![0, 1, 0];
-    assert_eq!(Partition::Iid.deal(&labels, 2, 4, 0), Err(PartitionError::TooFew { rows: 3, parts: 4 }));
-    assert_eq!(Partition::Iid.deal(&labels, 2, 0, 0), Err(PartitionError::TooFew { rows: 3, parts: 0 }));
-    assert!(Partition::Shards(1000).deal(&labels, 2, 2, 0).is_err());
+    assert_eq!(Partition::Iid.assign(&labels, 2, 4, 0), Err(PartitionError::TooFew { rows: 3, parts: 4 }));
+    assert_eq!(Partition::Iid.assign(&labels, 2, 0, 0), Err(PartitionError::TooFew { rows: 3, parts: 0 }));
+    assert!(Partition::Shards(1000).assign(&labels, 2, 2, 0).is_err());
 }
 
 #[test]
 fn two_shards_of_digits_are_about_two_classes() {
     let (train, _) = digits().unwrap();
-    let dealt = Partition::Shards(2).deal(&train.labels, 10, 8, 1).unwrap();
-    for part in &dealt {
+    let partitioned = Partition::Shards(2).assign(&train.labels, 10, 8, 1).unwrap();
+    for part in &partitioned {
         let mut classes: Vec<u32> = part.iter().map(|&row| train.labels[row]).collect();
         classes.sort_unstable();
         classes.dedup();
@@ -229,17 +229,17 @@ fn partitions() -> impl Strategy<Value = Partition> {
 
 proptest! {
     #[test]
-    fn dealing_loses_no_row_and_leaves_nobody_empty(
+    fn partitioning_loses_no_row_and_leaves_nobody_empty(
         partition in partitions(),
         labels in proptest::collection::vec(0u32..5, 40..200),
         parts in 1usize..10,
         seed in any::<u64>(),
     ) {
-        let dealt = partition.deal(&labels, 5, parts, seed).unwrap();
-        prop_assert_eq!(&dealt, &partition.deal(&labels, 5, parts, seed).unwrap(), "the same seed deals alike");
-        prop_assert_eq!(dealt.len(), parts);
-        prop_assert!(dealt.iter().all(|part| !part.is_empty()));
-        let mut all: Vec<usize> = dealt.concat();
+        let partitioned = partition.assign(&labels, 5, parts, seed).unwrap();
+        prop_assert_eq!(&partitioned, &partition.assign(&labels, 5, parts, seed).unwrap(), "the same seed gives the same parts");
+        prop_assert_eq!(partitioned.len(), parts);
+        prop_assert!(partitioned.iter().all(|part| !part.is_empty()));
+        let mut all: Vec<usize> = partitioned.concat();
         all.sort_unstable();
         prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
     }

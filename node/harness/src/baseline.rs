@@ -63,8 +63,8 @@ pub(super) fn of_slices(config: &NodeConfig, slices: &Slices, rounds: u64) -> Re
     baselines(config, &slices.each, &slices.pooled, rounds)
 }
 
-/// Trains by the recipe of the peers, without others: as many rounds, `factor` times as many steps in each. Measured as the
-/// peers are.
+/// Trains by the recipe of the peers, without others: as many rounds, `factor` times as many steps in each. Measured as
+/// the peers are.
 fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u32) -> Result<f32, DemoError> {
     let family = &config.task.model;
     let learner = build(family, data.train.input(), data.train.classes())?;

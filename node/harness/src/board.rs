@@ -8,7 +8,7 @@ use peerlearn::{NodeEvent, Stamped};
 
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Line {
+pub struct PeerLine {
     /// Its name.
     pub name: String,
     /// Rounds closed.
@@ -35,14 +35,14 @@ pub struct Line {
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     order: BTreeMap<PeerId, usize>,
-    lines: Vec<Line>,
+    lines: Vec<PeerLine>,
 }
 
 impl Board {
     /// Adds a peer at the end.
     pub fn add(&mut self, peer: PeerId, name: String) {
         self.order.insert(peer, self.lines.len());
-        self.lines.push(Line { name, ..Line::default() });
+        self.lines.push(PeerLine { name, ..PeerLine::default() });
     }
 
     /// Takes one event; events of unknown peers change nothing.
@@ -66,7 +66,7 @@ impl Board {
     }
 
     /// The peers.
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[PeerLine] {
         &self.lines
     }
 

@@ -20,7 +20,7 @@ pub enum DemoError {
         /// Peers asked for.
         got: usize,
     },
-    /// The rows cannot be dealt.
+    /// The rows cannot be partitioned.
     #[error(transparent)]
     Partition(#[from] PartitionError),
     /// Something is wrong with the data.

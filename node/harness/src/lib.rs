@@ -17,7 +17,7 @@ mod running;
 mod tests;
 
 pub use baseline::{Baselines, baselines};
-pub use board::{Board, Line};
+pub use board::{Board, PeerLine};
 pub use error::{DemoError, OutputError};
 pub use load::{Load, LoadMeter, resident_mb};
 pub use names::name;

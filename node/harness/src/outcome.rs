@@ -33,7 +33,7 @@ pub struct Outcome {
     pub test_rows: usize,
     /// The model.
     pub model: String,
-    /// How rows were dealt.
+    /// How rows were partitioned.
     pub partition: String,
     /// The seed.
     pub seed: u64,

@@ -12,7 +12,7 @@ use super::error::{DemoError, MAX_PEERS};
 pub struct DemoPlan {
     /// Number of peers.
     pub peers: usize,
-    /// How rows are dealt to them.
+    /// How rows are partitioned among them.
     pub partition: Partition,
     /// Rounds of each peer.
     pub rounds: u64,
@@ -51,11 +51,11 @@ impl DemoPlan {
             return Err(DemoError::NoTest { data: data.source.clone() });
         }
         let scaling = if data.scaling == Scaling::Auto { auto } else { data.scaling };
-        let dealt = self.partition.deal(&train.labels, train.classes.len(), self.peers, self.seed)?;
+        let partitioned = self.partition.assign(&train.labels, train.classes.len(), self.peers, self.seed)?;
         let prepare = |rows: &[usize], validation: f64| {
             peerlearn::data::prepare(&train, rows, test.as_ref(), scaling, validation, self.seed)
         };
-        let each = dealt.iter().map(|rows| prepare(rows, data.validation)).collect::<Result<_, _>>()?;
+        let each = partitioned.iter().map(|rows| prepare(rows, data.validation)).collect::<Result<_, _>>()?;
         // The pooled model sees exactly the rows that the peers train on, not those they keep apart.
         let all: Vec<usize> = (0..train.labels.len()).collect();
         Ok(Slices { each, pooled: prepare(&all, data.validation)? })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peerlearn_protocols::mixing::pair::PendingDelta;
 use peerlearn_protocols::recipe::{Evaluation, MixOrder, MixReport, Published, Recipe, Snapshot};
-use peerlearn_runtime::mailbox::{Mailbox, RoomGone};
+use peerlearn_runtime::mailbox::{ComponentGone, Mailbox};
 use peerlearn_runtime::supervisor::Start;
 use ractor::Actor;
 
@@ -17,8 +17,8 @@ use super::{LearnerData, LearnerError, LearnerFactory, Part};
 
 /// The learner, for other components. Cloning is cheap.
 ///
-/// Jobs take as long as the work in front of them. [`LearnerHandle::snapshot`] and [`LearnerHandle::cpu`] answer at once, and
-/// [`LearnerHandle::predict`] and [`LearnerHandle::evaluate`] never wait for training.
+/// Jobs take as long as the work in front of them. [`LearnerHandle::snapshot`] and [`LearnerHandle::cpu`] answer at
+/// once, and [`LearnerHandle::predict`] and [`LearnerHandle::evaluate`] never wait for training.
 #[derive(Clone)]
 pub struct LearnerHandle {
     mailbox: Mailbox<LearnerMsg>,
@@ -91,8 +91,8 @@ impl LearnerHandle {
         self.ask(Job::Measure).await
     }
 
-    /// Measures the model that is answered with as of the last mix, also while the next one trains; `None` where there are no
-    /// such rows.
+    /// Measures the model that is answered with as of the last mix, also while the next one trains; `None` where there
+    /// are no such rows.
     ///
     /// # Errors
     /// Any [`LearnerError`].
@@ -132,6 +132,6 @@ impl LearnerHandle {
     async fn ask<T: Send + 'static>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, LearnerError> {
         let (sender, receiver) = ractor::concurrency::oneshot();
         self.mailbox.cast(LearnerMsg::Do(job(sender.into())))?;
-        receiver.await.map_err(|_| LearnerError::Gone(RoomGone { room: "learner" }))?
+        receiver.await.map_err(|_| LearnerError::Gone(ComponentGone { component: "learner" }))?
     }
 }

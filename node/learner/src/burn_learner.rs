@@ -233,8 +233,8 @@ impl ModuleMapper for Write<'_> {
     }
 }
 
-/// Sums the squares of all gradients, here and not on the device: three small operations a tensor would be more than to read
-/// them once. It is a tenth of a step of the digits' perceptron.
+/// Sums the squares of all gradients, here and not on the device: three small operations a tensor would be more than to
+/// read them once. It is a tenth of a step of the digits' perceptron.
 struct SquaredNorm<'a> {
     gradients: &'a Gradients,
     sum: f32,

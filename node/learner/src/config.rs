@@ -23,16 +23,16 @@ pub struct TrainingConfig {
     pub weight_decay: f32,
     /// Momentum within a round; never carried over, never mixed.
     pub momentum: f32,
-    /// Largest norm of a minibatch gradient; a longer one is scaled down to it (Pascanu et al. 2013, algorithm 1). It keeps
-    /// a round on skewed rows from throwing the model far off, which its neighbours would mix in. 0 is off.
+    /// Largest norm of a minibatch gradient; a longer one is scaled down to it (Pascanu et al. 2013, algorithm 1). It
+    /// keeps a round on skewed rows from throwing the model far off, which its neighbours would mix in. 0 is off.
     pub clip_norm: f32,
     /// FedProx: strength of the pull back to the model at the start of the round (Li et al. 2020, equation 2).
     pub proximal: f32,
     /// Damping of the control variate, lambda; 0 switches it off.
     pub control_variate: f32,
-    /// Steps that every round counts as, whatever this peer takes: its change is scaled by a(this) / a(steps), so that a
-    /// fast peer does not pull the network to its data (FedNova, Wang et al. 2020, equation 9). All peers set it alike; 0
-    /// is off.
+    /// Steps that every round counts as, whatever this peer takes: its change is scaled by a(this) / a(steps), so that
+    /// a fast peer does not pull the network to its data (FedNova, Wang et al. 2020, equation 9). All peers set it
+    /// alike; 0 is off.
     pub reference_steps: u32,
     /// Seeds the order of rows, together with the round.
     pub seed: u64,
@@ -61,9 +61,9 @@ impl Default for TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixingConfig {
-    /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node has a session with one peer a round and both move
-    /// half way (see [`peerlearn_protocols::exchange::pairwise`]); only the first pull of a node that joins is one-sided. The outer
-    /// step and the control variate act on each node alone and move the mean.
+    /// The mixing rule, in any form that [`Rule`] parses. Under `pair` a node has a session with one peer a round and
+    /// both move half way (see [`peerlearn_protocols::exchange::pairwise`]); only the first pull of a node that joins
+    /// is one-sided. The outer step and the control variate act on each node alone and move the mean.
     pub rule: Rule,
     /// Decay of the moving average of the own models, which is what a node measures, answers with and exports (see
     /// [`peerlearn_protocols::drift::MovingAverage`]); what it trains and offers is the newest. 0 is off.

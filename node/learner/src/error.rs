@@ -1,7 +1,7 @@
 //! Why the learner could not do what it was asked.
 
 use peerlearn_protocols::recipe::TrainFailure;
-use peerlearn_runtime::mailbox::RoomGone;
+use peerlearn_runtime::mailbox::ComponentGone;
 use thiserror::Error;
 
 use super::LearnError;
@@ -24,7 +24,7 @@ pub enum LearnerError {
     /// Too many questions are waiting.
     #[error("the learner is busy")]
     Busy,
-    /// The room is being restarted or the node stops.
+    /// The component is being restarted or the node stops.
     #[error(transparent)]
-    Gone(#[from] RoomGone),
+    Gone(#[from] ComponentGone),
 }

@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 /// The initial weights of a layout, from the hash of the task.
 ///
 /// Weights of two or more dimensions are uniform in +- sqrt(6 / fan-in) (He et al. 2015, equation 10, as a uniform
-/// distribution); one-dimensional ones are zero, but for `gamma` of a normalization, which is one. Only a generator with
-/// a fixed definition, a division and a square root are used, so the bits are the same on every machine.
+/// distribution); one-dimensional ones are zero, but for `gamma` of a normalization, which is one. Only a generator
+/// with a fixed definition, a division and a square root are used, so the bits are the same on every machine.
 ///
 /// Shapes: answer `[layout.len()]`. Fan-in of `[in, out]` is `in`; of a convolution `[out, in, h, w]` it is `in h w`.
 pub fn initial_weights(layout: &Layout, seed: [u8; 32]) -> Vec<f32> {

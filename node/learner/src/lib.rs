@@ -12,9 +12,9 @@
 //!        +--- predict ------> a second Learner, made at the first question
 //! ```
 //!
-//! Memory: the model, the flat parameters, a copy as of the last mix (from which a model that panics is built anew, and with
-//! which questions are answered), what the recipe adds (control variate, moving average, outer step), and 16 KiB of scratch;
-//! the models of others stay encoded. A second model once somebody asked for a prediction.
+//! Memory: the model, the flat parameters, a copy as of the last mix (from which a model that panics is built anew, and
+//! with which questions are answered), what the recipe adds (control variate, moving average, outer step), and 16 KiB
+//! of scratch; the models of others stay encoded. A second model once somebody asked for a prediction.
 
 mod actor;
 mod api;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use peerlearn_runtime::mailbox::RoomGone;
+use peerlearn_runtime::mailbox::ComponentGone;
 use tokio::sync::Mutex;
 
 use super::shared::Shared;
@@ -12,7 +12,8 @@ use super::{LearnError, Learner, LearnerError, LearnerFactory};
 
 /// A second model, that holds what the learner answers with: the moving average as of the last mix. Clones share it.
 ///
-/// Made at the first question, so a node that is never asked has none. Questions wait for each other, never for training.
+/// Made at the first question, so a node that is never asked has none. Questions wait for each other, never for
+/// training.
 #[derive(Clone)]
 pub(super) struct Predictor {
     factory: LearnerFactory,
@@ -47,7 +48,7 @@ impl Predictor {
             *loaded = held;
             result
         });
-        asking.await.map_err(|_| LearnerError::Gone(RoomGone { room: "learner" }))?
+        asking.await.map_err(|_| LearnerError::Gone(ComponentGone { component: "learner" }))?
     }
 }
 

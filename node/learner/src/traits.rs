@@ -5,11 +5,11 @@ use peerlearn_protocols::params::{Layout, ParamsError};
 use peerlearn_protocols::recipe::{Evaluation, TrainPlan, TrainReport};
 use thiserror::Error;
 
-/// A model that can be trained, read and written as flat parameters. Implement it for a model of your own; a burn module
-/// gets it for free through [`super::BurnLearner`].
+/// A model that can be trained, read and written as flat parameters. Implement it for a model of your own; a burn
+/// module gets it for free through [`super::BurnLearner`].
 ///
-/// Calls come one at a time from one thread. Only shared parameters go through [`Learner::read`] and [`Learner::write`];
-/// what a model keeps private simply is not in its layout.
+/// Calls come one at a time from one thread. Only shared parameters go through [`Learner::read`] and
+/// [`Learner::write`]; what a model keeps private simply is not in its layout.
 pub trait Learner: Send + 'static {
     /// Names and shapes of the shared parameters, in the order of the flat slice.
     fn layout(&self) -> &Layout;
@@ -45,8 +45,8 @@ pub trait Learner: Send + 'static {
     /// The features do not fit the model.
     fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError>;
 
-    /// What to publish in place of the parameters as they are: noise, or the lie of an attacker in an experiment. What is not
-    /// finite is refused by whoever pulls it.
+    /// What to publish in place of the parameters as they are: noise, or the lie of an attacker in an experiment. What
+    /// is not finite is refused by whoever pulls it.
     ///
     /// Shapes: `params`, answer: `[layout.len()]`.
     fn offered(&mut self, _params: &[f32]) -> Option<Vec<f32>> {

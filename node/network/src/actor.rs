@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::behaviour::bulk_protocol;
-use super::circumstances::Circumstances;
-use super::command::Line;
+use super::command::SwarmLink;
 use super::counting::Counters;
+use super::environment::NetworkEnvironment;
 use super::identity::Identity;
 use super::swarm::Driver;
 use super::{NetworkConfig, NetworkEvent, accepting};
@@ -26,8 +26,8 @@ pub(super) struct NetworkArgs {
     pub task: TaskId,
     pub events: mpsc::Sender<NetworkEvent>,
     pub counters: Counters,
-    pub circumstances: Circumstances,
-    pub line: Line,
+    pub environment: NetworkEnvironment,
+    pub swarm_link: SwarmLink,
 }
 
 pub(super) struct NetworkState {
@@ -53,13 +53,13 @@ impl Actor for NetworkActor {
         args: NetworkArgs,
     ) -> Result<NetworkState, ActorProcessingErr> {
         let (sender, receiver) = mpsc::channel(COMMANDS);
-        let (about, events) = (&args.circumstances, args.events.clone());
+        let (about, events) = (&args.environment, args.events.clone());
         let mut driver =
             Driver::new(args.identity, args.task, &args.config, &args.counters, about, events, sender.clone())?;
         driver.listening(args.config.listen.len()).await;
         let control = driver.control();
         let accepting = tokio::spawn(accepting::accept(control.clone(), bulk_protocol()?, args.events));
-        args.line.connect((sender, control));
+        args.swarm_link.connect((sender, control));
         let running = tokio::spawn(driver.run(receiver));
         let tasks = [running.abort_handle(), accepting.abort_handle()];
         tokio::spawn(async move {

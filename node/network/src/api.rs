@@ -1,4 +1,4 @@
-//! The handle of the network room.
+//! The handle of the network component.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,24 @@ use tokio::sync::{mpsc, oneshot};
 use super::actor::{NetworkActor, NetworkArgs};
 use super::behaviour::bulk_protocol;
 use super::bulk::BulkReader;
-use super::circumstances::Circumstances;
-use super::command::{Command, Ends, Line};
+use super::command::{Command, Ends, SwarmLink};
 use super::counting::Counters;
+use super::environment::NetworkEnvironment;
 use super::identity::{Identity, libp2p_text, to_libp2p};
 use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure};
 
-/// The network, for other rooms. Cloning is cheap.
+/// The network, for other components. Cloning is cheap.
 #[derive(Clone)]
 pub struct NetworkHandle {
     local: PeerId,
-    line: Line,
+    swarm_link: SwarmLink,
     counters: Counters,
     bulk: StreamProtocol,
     timeout: Duration,
 }
 
 impl NetworkHandle {
-    /// A handle, and how the supervisor starts the room behind it. Events go to `events`.
+    /// A handle, and how the supervisor starts the component behind it. Events go to `events`.
     ///
     /// # Errors
     /// [`NetworkError::Setup`], which only a broken build can do.
@@ -40,10 +40,10 @@ impl NetworkHandle {
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
     ) -> Result<(Self, Start), NetworkError> {
-        Self::in_circumstances(config, identity, task, events, Circumstances::default())
+        Self::in_circumstances(config, identity, task, events, NetworkEnvironment::default())
     }
 
-    /// The same in circumstances of its own.
+    /// The same in environment of its own.
     ///
     /// # Errors
     /// [`NetworkError::Setup`], which only a broken build can do.
@@ -52,13 +52,14 @@ impl NetworkHandle {
         identity: Identity,
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
-        circumstances: Circumstances,
+        environment: NetworkEnvironment,
     ) -> Result<(Self, Start), NetworkError> {
         let local = identity.peer();
-        let (line, counters) = (Line::default(), Counters::default());
+        let (swarm_link, counters) = (SwarmLink::default(), Counters::default());
         let timeout = config.request_timeout;
-        let handle = Self { local, line: line.clone(), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
-        let args = NetworkArgs { config, identity, task, events, counters, circumstances, line };
+        let handle =
+            Self { local, swarm_link: swarm_link.clone(), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
+        let args = NetworkArgs { config, identity, task, events, counters, environment, swarm_link };
         let start: Start = Arc::new(move |supervisor| {
             let args = args.clone();
             Box::pin(async move {
@@ -79,7 +80,7 @@ impl NetworkHandle {
         let (events, _) = mpsc::channel(1);
         let (handle, _) = Self::new(NetworkConfig::default(), identity.clone(), task, events)?;
         let (sender, mut commands) = mpsc::channel(64);
-        handle.line.connect((sender, libp2p_stream::Behaviour::new().new_control()));
+        handle.swarm_link.connect((sender, libp2p_stream::Behaviour::new().new_control()));
         tokio::spawn(async move {
             // Whoever dropped them would be told that the network is down.
             let mut unanswered = Vec::new();
@@ -151,7 +152,7 @@ impl NetworkHandle {
     /// Any [`TransportFailure`].
     pub async fn request(&self, peer: PeerId, request: Request) -> Result<Response, TransportFailure> {
         let (reply, answer) = oneshot::channel();
-        let (commands, _) = self.line()?;
+        let (commands, _) = self.swarm_link()?;
         let command = Command::Ask { peer, request, reply };
         commands.send(command).await.map_err(|_| TransportFailure::Down)?;
         answer.await.map_err(|_| TransportFailure::Down)?
@@ -162,7 +163,7 @@ impl NetworkHandle {
     /// # Errors
     /// Any [`TransportFailure`].
     pub async fn open_bulk(&self, peer: PeerId, request: BulkRequest) -> Result<BulkReader, TransportFailure> {
-        let (_, mut control) = self.line()?;
+        let (_, mut control) = self.swarm_link()?;
         let target = to_libp2p(&peer).ok_or(TransportFailure::Unreachable)?;
         let opening = tokio::time::timeout(self.timeout, control.open_stream(target, self.bulk.clone()));
         let stream = opening.await.map_err(|_| TransportFailure::Timeout)?.map_err(|error| match error {
@@ -172,13 +173,13 @@ impl NetworkHandle {
         BulkReader::open(stream, request).await
     }
 
-    fn line(&self) -> Result<Ends, TransportFailure> {
-        self.line.ends()
+    fn swarm_link(&self) -> Result<Ends, TransportFailure> {
+        self.swarm_link.ends()
     }
 
     /// Sends a command that nobody waits for; dropped when the swarm is overwhelmed, as packets are.
     fn command(&self, command: Command) {
-        let sent = self.line().map(|(commands, _)| commands.try_send(command).is_ok());
+        let sent = self.swarm_link().map(|(commands, _)| commands.try_send(command).is_ok());
         if sent != Ok(true) {
             tracing::debug!("the network is too busy for a command");
         }

@@ -54,34 +54,36 @@ fn protocol(name: String) -> Result<StreamProtocol, NetworkError> {
         .map_err(|error| NetworkError::Setup { part: "protocol names", reason: error.to_string() })
 }
 
-/// What a peer calls itself to others; see [`Kinship`].
+/// What a peer calls itself to others; see [`Compatibility`].
 pub(super) fn self_description(task: TaskId) -> String {
     format!("/peerlearn/{VERSION}/{task}")
 }
 
 /// What another peer's description makes of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kinship {
+pub(super) enum Compatibility {
     /// Same version, same task.
-    Kin,
+    Compatible,
     /// Some other libp2p program; mDNS finds them all.
-    Stranger,
+    Foreign,
     /// A peerlearn peer that does not belong here, with both sides named.
     Refused(String),
 }
 
-pub(super) fn kinship(task: TaskId, theirs: &str) -> Kinship {
+pub(super) fn compatibility(task: TaskId, theirs: &str) -> Compatibility {
     let Some((version, their_task)) = theirs.strip_prefix("/peerlearn/").and_then(|rest| rest.split_once('/')) else {
-        return Kinship::Stranger;
+        return Compatibility::Foreign;
     };
     if version != VERSION.to_string() {
         let version: String = version.chars().take(16).collect();
-        return Kinship::Refused(format!("it speaks protocol version {version}, this node speaks {VERSION}"));
+        return Compatibility::Refused(format!("it speaks protocol version {version}, this node speaks {VERSION}"));
     }
     match their_task.parse::<TaskId>() {
-        Ok(theirs) if theirs == task => Kinship::Kin,
-        Ok(theirs) => Kinship::Refused(format!("it works on task {}, this node on {}", theirs.short(), task.short())),
-        Err(_) => Kinship::Stranger,
+        Ok(theirs) if theirs == task => Compatibility::Compatible,
+        Ok(theirs) => {
+            Compatibility::Refused(format!("it works on task {}, this node on {}", theirs.short(), task.short()))
+        }
+        Err(_) => Compatibility::Foreign,
     }
 }
 
@@ -164,12 +166,14 @@ mod tests {
     #[test]
     fn kin_strangers_and_those_who_do_not_belong_here() {
         let task = TaskId([1; 32]);
-        assert_eq!(kinship(task, &self_description(task)), Kinship::Kin);
-        assert_eq!(kinship(task, "ipfs/0.1.0"), Kinship::Stranger);
-        assert_eq!(kinship(task, "/peerlearn/1/garbage"), Kinship::Stranger);
-        let Kinship::Refused(reason) = kinship(task, &self_description(TaskId([2; 32]))) else { panic!("taken in") };
+        assert_eq!(compatibility(task, &self_description(task)), Compatibility::Compatible);
+        assert_eq!(compatibility(task, "ipfs/0.1.0"), Compatibility::Foreign);
+        assert_eq!(compatibility(task, "/peerlearn/1/garbage"), Compatibility::Foreign);
+        let Compatibility::Refused(reason) = compatibility(task, &self_description(TaskId([2; 32]))) else {
+            panic!("taken in")
+        };
         assert!(reason.contains("02020202") && reason.contains("01010101"), "{reason}");
-        let Kinship::Refused(reason) = kinship(task, "/peerlearn/9/x") else { panic!("taken in") };
+        let Compatibility::Refused(reason) = compatibility(task, "/peerlearn/9/x") else { panic!("taken in") };
         assert!(reason.contains("version 9") && reason.contains("speaks 1"), "{reason}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libp2p::gossipsub::MessageId;
 use libp2p::request_response::ResponseChannel;
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::membership::Verdict;
+use peerlearn_protocols::membership::Acceptance;
 use peerlearn_protocols::wire::{Announcement, Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,7 +16,7 @@ use super::TransportFailure;
 #[derive(Debug)]
 pub(super) enum Command {
     Publish(Box<Announcement>),
-    Judge { message: MessageId, source: libp2p::PeerId, verdict: Verdict },
+    Judge { message: MessageId, source: libp2p::PeerId, verdict: Acceptance },
     Dial { peer: Option<PeerId>, addresses: Vec<String> },
     Disconnect { peer: PeerId },
     Ban { peer: PeerId, lasts: Duration },
@@ -32,9 +32,9 @@ pub(super) type Ends = (mpsc::Sender<Command>, libp2p_stream::Control);
 
 /// Where commands and streams of the running swarm go, across its restarts. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Line(Arc<RwLock<Option<Ends>>>);
+pub(super) struct SwarmLink(Arc<RwLock<Option<Ends>>>);
 
-impl Line {
+impl SwarmLink {
     /// Commands and streams go there from now on.
     pub fn connect(&self, ends: Ends) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(ends);

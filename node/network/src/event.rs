@@ -3,7 +3,7 @@
 use libp2p::gossipsub::MessageId;
 use libp2p::request_response::ResponseChannel;
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::membership::Verdict;
+use peerlearn_protocols::membership::Acceptance;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::{Announcement, BulkRequest, Request, Response, Wire};
 use tokio::sync::mpsc;
@@ -106,7 +106,7 @@ impl VerdictToken {
     }
 
     /// Says whether to pass the announcement on. When the network is too busy to listen, it is not passed on.
-    pub fn judge(self, verdict: Verdict) {
+    pub fn judge(self, verdict: Acceptance) {
         let command = Command::Judge { message: self.message, source: self.source, verdict };
         let _ = self.commands.try_send(command);
     }

@@ -1,9 +1,9 @@
 //! The network: one libp2p swarm, in one task. It alone names libp2p; to others, addresses are texts, a key is an
 //! [`Identity`] and a peer a `PeerId` of the protocol.
 //!
-//! It knows nothing of rounds, models or membership. It carries signed announcements by gossip, questions and answers by
-//! request-response, chunks by streams; it checks what can be checked without knowing more than the task (sizes, frames,
-//! signatures, versions), and hands the rest to its owner as [`NetworkEvent`]s.
+//! It knows nothing of rounds, models or membership. It carries signed announcements by gossip, questions and answers
+//! by request-response, chunks by streams; it checks what can be checked without knowing more than the task (sizes,
+//! frames, signatures, versions), and hands the rest to its owner as [`NetworkEvent`]s.
 //!
 //! ```text
 //!   NetworkHandle --commands, bounded--> swarm task --events, bounded--> owner
@@ -18,10 +18,10 @@ mod actor;
 mod api;
 mod behaviour;
 mod bulk;
-mod circumstances;
 mod command;
 mod config;
 mod counting;
+mod environment;
 mod error;
 mod event;
 mod frames;
@@ -38,8 +38,8 @@ mod transport;
 
 pub use api::NetworkHandle;
 pub use bulk::{BulkReader, BulkWriter};
-pub use circumstances::Circumstances;
 pub use config::NetworkConfig;
+pub use environment::NetworkEnvironment;
 pub use error::{NetworkError, TransportFailure};
 pub use event::{NetworkEvent, ReplyToken, VerdictToken};
 pub use identity::{Identity, is_multiaddress, libp2p_text};

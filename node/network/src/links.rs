@@ -4,7 +4,8 @@
 //! shaping sits above encryption and multiplexing, on every stream of a connection, TCP and QUIC alike:
 //!
 //! - *delay*: bytes that arrive are held back; each side delays what it receives;
-//! - *loss*: streams are reliable, so a lost packet of [`SEGMENT`] bytes costs what its repetition costs: everything behind
+//! - *loss*: streams are reliable, so a lost packet of [`SEGMENT`] bytes costs what its repetition costs: everything
+//!   behind
 //!   it waits for one retransmission timeout (at least 200 ms, RFC 9002 and Linux; twice the delay where that is longer);
 //! - *rate*: what the node sends shares one bucket over all peers, filled at so many bytes a second;
 //! - *mute*, *deaf*: nothing goes to, or comes from, the peer. Streams stall, as they do behind a cut cable; new
@@ -34,7 +35,7 @@ const BURST: Duration = Duration::from_millis(20);
 /// What happens to the traffic with one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Link {
+pub struct LinkShape {
     /// Shortest and longest time that arriving bytes are held back, in microseconds.
     pub delay_us: (u64, u64),
     /// Chance that a packet has to be sent again.
@@ -50,9 +51,9 @@ pub struct Link {
 #[serde(default, deny_unknown_fields)]
 pub struct LinkTable {
     /// The link to everybody who is not in `peers`.
-    pub usual: Link,
+    pub usual: LinkShape,
     /// Links to these.
-    pub peers: BTreeMap<PeerId, Link>,
+    pub peers: BTreeMap<PeerId, LinkShape>,
     /// Bytes a second of the uplink, for all peers together; none for no limit.
     pub rate: Option<u64>,
 }
@@ -96,7 +97,7 @@ impl Links {
     }
 
     /// The link to a peer.
-    pub fn of(&self, peer: &PeerId) -> Link {
+    pub fn of(&self, peer: &PeerId) -> LinkShape {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.peers.get(peer).copied().unwrap_or(table.usual)
     }
@@ -131,7 +132,7 @@ impl Links {
     }
 }
 
-impl Link {
+impl LinkShape {
     /// How long these many bytes that just arrived are held back. `random` are draws from `[0, 1)`.
     fn hold(&self, bytes: usize, mut random: impl FnMut() -> f64) -> Duration {
         let (least, most) = self.delay_us;

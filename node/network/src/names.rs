@@ -1,9 +1,9 @@
 //! Names that stand for many: a contact such as `/dns4/peers/tcp/4001` without the id of a peer.
 //!
-//! Services of containers have one name for all who serve, so all of its addresses are dialled and not only the first that
-//! answers: peers that each picked one at random would fall into groups that never hear of each other. One of the
-//! addresses may be our own; that dial ends by itself. The system is asked anew each time, because whoever started first
-//! was alone behind the name then.
+//! Services of containers have one name for all who serve, so all of its addresses are dialled and not only the first
+//! that answers: peers that each picked one at random would fall into groups that never hear of each other. One of the
+//! addresses may be our own; that dial ends by itself. The system is asked anew each time, because whoever started
+//! first was alone behind the name then.
 
 use std::io;
 

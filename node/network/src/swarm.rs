@@ -15,15 +15,15 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, identify};
 use peerlearn_protocols::id::{PeerId, TaskId};
-use peerlearn_protocols::membership::Verdict;
+use peerlearn_protocols::membership::Acceptance;
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::{Announcement, Request, Response, Wire};
 use tokio::sync::{mpsc, oneshot};
 
-use super::behaviour::{Behaviour, BehaviourEvent, Kinship, kinship, topic};
-use super::circumstances::Circumstances;
+use super::behaviour::{Behaviour, BehaviourEvent, Compatibility, compatibility, topic};
 use super::command::Command;
 use super::counting::Counters;
+use super::environment::NetworkEnvironment;
 use super::event::VerdictToken;
 use super::gossip::{self, Allowances};
 use super::identity::{Identity, from_libp2p, peer_in, to_libp2p};
@@ -49,7 +49,7 @@ pub(super) struct Driver {
     commands: mpsc::Sender<Command>,
     waiting: VecDeque<NetworkEvent>,
     asked: BTreeMap<OutboundRequestId, oneshot::Sender<Result<Response, TransportFailure>>>,
-    /// Connected peers; true once they are known to be kin.
+    /// Connected peers; true once they are known to be compatible.
     peers: BTreeMap<libp2p::PeerId, bool>,
     dialled: BTreeMap<libp2p::PeerId, bool>,
     unpublished: Option<Vec<u8>>,
@@ -64,20 +64,20 @@ impl Driver {
         task: TaskId,
         config: &NetworkConfig,
         counters: &Counters,
-        circumstances: &Circumstances,
+        environment: &NetworkEnvironment,
         events: mpsc::Sender<NetworkEvent>,
         commands: mpsc::Sender<Command>,
     ) -> Result<Self, NetworkError> {
         let keypair = identity.keypair();
         let transport = transport::build(&keypair, counters)?;
         #[cfg(any(feature = "faults", test))]
-        let transport = super::links::shaped(transport, circumstances.links.as_ref());
+        let transport = super::links::shaped(transport, environment.links.as_ref());
         let behaviour = Behaviour::new(&keypair, task, config)?;
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
         let again = |text: &String| {
-            let same = listen_again(&mut swarm, text, &circumstances.before);
+            let same = listen_again(&mut swarm, text, &environment.before);
             same.map_or_else(|| listen(&mut swarm, text), Ok)
         };
         let listeners = config.listen.iter().map(again).collect::<Result<_, _>>()?;
@@ -162,8 +162,9 @@ impl Driver {
                 let _ = reply.send(self.addresses());
             }
             Command::Connections { reply } => {
-                let kin = self.peers.iter().filter(|(_, kin)| **kin).filter_map(|(peer, _)| from_libp2p(peer));
-                let _ = reply.send(kin.collect());
+                let compatible =
+                    self.peers.iter().filter(|(_, compatible)| **compatible).filter_map(|(peer, _)| from_libp2p(peer));
+                let _ = reply.send(compatible.collect());
             }
             Command::Move => self.change_address(),
         }
@@ -207,11 +208,11 @@ impl Driver {
         }
     }
 
-    fn judge(&mut self, message: &MessageId, source: &libp2p::PeerId, verdict: Verdict) {
+    fn judge(&mut self, message: &MessageId, source: &libp2p::PeerId, verdict: Acceptance) {
         let acceptance = match verdict {
-            Verdict::Accept => MessageAcceptance::Accept,
-            Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject => MessageAcceptance::Reject,
+            Acceptance::Accept => MessageAcceptance::Accept,
+            Acceptance::Ignore => MessageAcceptance::Ignore,
+            Acceptance::Reject => MessageAcceptance::Reject,
         };
         self.swarm.behaviour_mut().gossip.report_message_validation_result(message, source, acceptance);
     }
@@ -372,10 +373,10 @@ impl Driver {
             let _ = self.swarm.disconnect_peer_id(libp2p_peer);
             return;
         };
-        let reason = match kinship(self.task, description) {
-            Kinship::Kin => return self.welcome(libp2p_peer, peer),
-            Kinship::Stranger => None,
-            Kinship::Refused(reason) => Some(reason),
+        let reason = match compatibility(self.task, description) {
+            Compatibility::Compatible => return self.welcome(libp2p_peer, peer),
+            Compatibility::Foreign => None,
+            Compatibility::Refused(reason) => Some(reason),
         };
         let _ = self.swarm.disconnect_peer_id(libp2p_peer);
         self.tell(NetworkEvent::Refused { peer, reason });
@@ -383,8 +384,8 @@ impl Driver {
 
     fn welcome(&mut self, libp2p_peer: libp2p::PeerId, peer: PeerId) {
         // Identify repeats itself, and may come after the connection has ended.
-        if let Some(kin @ false) = self.peers.get_mut(&libp2p_peer) {
-            *kin = true;
+        if let Some(compatible @ false) = self.peers.get_mut(&libp2p_peer) {
+            *compatible = true;
             let dialled = self.dialled.get(&libp2p_peer).copied().unwrap_or(false);
             self.tell(NetworkEvent::Connected { peer, dialled });
         }
@@ -401,7 +402,7 @@ impl Driver {
                 self.tell(NetworkEvent::Announced { author, announcement: Box::new(announcement), verdict });
             }
             Err(fault) => {
-                self.judge(&message, &source, Verdict::Reject);
+                self.judge(&message, &source, Acceptance::Reject);
                 if let Some(peer) = from_libp2p(&source) {
                     self.tell(NetworkEvent::Misbehaved { peer, fault });
                 }

@@ -10,9 +10,11 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use peerlearn_protocols::codec::{Codec, CodecSet};
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
-use peerlearn_protocols::membership::Verdict;
+use peerlearn_protocols::membership::Acceptance;
 use peerlearn_protocols::score::Fault;
-use peerlearn_protocols::wire::{Address, Announcement, BulkRequest, BulkStart, Refusal, Request, Response, Sketch};
+use peerlearn_protocols::wire::{
+    Address, Announcement, BulkRequest, BulkStart, ModelSummary, Refusal, Request, Response,
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
@@ -110,7 +112,7 @@ fn announcement(sequence: u64) -> Announcement {
         samples: 1,
         offer: None,
         codecs: CodecSet::all(),
-        sketch: Sketch::default(),
+        sketch: ModelSummary::default(),
     }
 }
 
@@ -124,15 +126,15 @@ async fn announcements_travel_as_far_as_they_are_accepted() {
         ant.handle.dial(Some(bat.id()), bat.handle.addresses().await);
         let (author, heard, verdict) = bat.announced().await;
         assert_eq!((author, heard.sequence), (ant.id(), 1), "{listen}");
-        verdict.judge(Verdict::Accept);
+        verdict.judge(Acceptance::Accept);
         bat.connect(&mut cat).await;
         // Cat subscribes to bat; a rejected announcement does not reach it, the accepted one after it does.
         cat.handle.publish(announcement(7));
-        bat.announced().await.2.judge(Verdict::Reject);
+        bat.announced().await.2.judge(Acceptance::Reject);
         ant.handle.publish(announcement(2));
-        bat.announced().await.2.judge(Verdict::Reject);
+        bat.announced().await.2.judge(Acceptance::Reject);
         ant.handle.publish(announcement(3));
-        bat.announced().await.2.judge(Verdict::Accept);
+        bat.announced().await.2.judge(Acceptance::Accept);
         let (author, heard, _) = cat.announced().await;
         assert_eq!((author, heard.sequence), (ant.id(), 3), "{listen}");
         let (bytes_in, bytes_out) = bat.handle.bytes();

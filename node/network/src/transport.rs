@@ -1,4 +1,5 @@
-//! TCP with Noise and Yamux, QUIC, and in-process memory channels; names resolved by DNS where the system has a resolver.
+//! TCP with Noise and Yamux, QUIC, and in-process memory channels; names resolved by DNS where the system has a
+//! resolver.
 
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerBox};
 use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};

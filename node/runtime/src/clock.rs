@@ -16,7 +16,8 @@ pub struct Clock {
     wrong: Arc<RwLock<Option<Wrong>>>,
 }
 
-/// How a clock is wrong: since a moment it goes at another rate, from another reading. A rate of 0 is a clock that stands.
+/// How a clock is wrong: since a moment it goes at another rate, from another reading. A rate of 0 is a clock that
+/// stands.
 #[cfg(any(feature = "faults", test))]
 #[derive(Debug, Clone, Copy)]
 struct Wrong {
@@ -63,8 +64,8 @@ impl Clock {
 
 #[cfg(any(feature = "faults", test))]
 impl Clock {
-    /// Makes the clock wrong, for experiments: it jumps ahead by `jump`, and from now on shows `rate` seconds a second (kept
-    /// from 1/1000 to 1000). A rate of 1 lets it go right again, from where it is.
+    /// Makes the clock wrong, for experiments: it jumps ahead by `jump`, and from now on shows `rate` seconds a second
+    /// (kept from 1/1000 to 1000). A rate of 1 lets it go right again, from where it is.
     pub fn distort(&self, rate: f64, jump: Duration) {
         let reading = self.reading().saturating_add(jump);
         let rate = if rate.is_finite() { rate.clamp(1e-3, 1e3) } else { 1.0 };

@@ -16,7 +16,7 @@ const BACKLOG: usize = 8192;
 /// Where events stand in the log, for filters.
 const LOG: &str = "peerlearn::event";
 
-/// Where the rooms of one node put what happens. Cloning is cheap; sending never waits.
+/// Where the components of one node put what happens. Cloning is cheap; sending never waits.
 #[derive(Debug, Clone)]
 pub struct EventBus {
     node: PeerId,
@@ -60,7 +60,7 @@ pub struct Stamped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum NodeEvent {
-    /// All rooms are up.
+    /// All components are up.
     Started {
         /// The task worked on.
         task: TaskId,
@@ -180,10 +180,12 @@ pub enum NodeEvent {
         /// What the system said.
         error: String,
     },
-    /// A room failed and was started again.
-    RoomRestarted {
+    /// A component failed and was started again.
+    #[serde(alias = "room_restarted")]
+    ComponentRestarted {
         /// Its name.
-        room: String,
+        #[serde(alias = "room")]
+        component: String,
         /// Times so far.
         times: u32,
     },
@@ -205,8 +207,8 @@ impl NodeEvent {
             NodeEvent::CommitFailed { error } => {
                 tracing::warn!(target: LOG, %node, %error, "state could not be written")
             }
-            NodeEvent::RoomRestarted { room, times } => {
-                tracing::warn!(target: LOG, %node, %room, times, "room restarted")
+            NodeEvent::ComponentRestarted { component, times } => {
+                tracing::warn!(target: LOG, %node, %component, times, "component restarted")
             }
             NodeEvent::Misbehaved { peer, reason, banned } => {
                 tracing::warn!(target: LOG, %node, peer = %peer.short(), %reason, banned, "peer misbehaved");

@@ -1,8 +1,8 @@
 //! Files that are whole or not there.
 //!
-//! Why not a crate such as `atomic-write-file`: it names the file written aside at random or not at all, so what a killed
-//! process leaves is never cleared away or the file system must have `O_TMPFILE`, and an error does not say which step
-//! failed. Here the name is fixed, so that the next attempt takes the place of what a killed one left.
+//! Why not a crate such as `atomic-write-file`: it names the file written aside at random or not at all, so what a
+//! killed process leaves is never cleared away or the file system must have `O_TMPFILE`, and an error does not say
+//! which step failed. Here the name is fixed, so that the next attempt takes the place of what a killed one left.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -31,8 +31,8 @@ pub enum Readers {
     Owner,
 }
 
-/// Writes a file aside, syncs it, renames it into place and syncs the directory: after kill -9 or a loss of power at any
-/// instant, the old file or the new one is there.
+/// Writes a file aside, syncs it, renames it into place and syncs the directory: after kill -9 or a loss of power at
+/// any instant, the old file or the new one is there.
 ///
 /// # Errors
 /// The system refused; the old file is then untouched.

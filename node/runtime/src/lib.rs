@@ -1,8 +1,8 @@
-//! The ground that the rooms of a node stand on. It knows nothing of networks, models or command lines.
+//! The ground that the components of a node stand on. It knows nothing of networks, models or command lines.
 //!
-//! A room is one actor behind a cloneable handle. [`mailbox`] is where its messages go, also after a restart;
-//! [`supervisor`] starts it and starts it again; [`clock`] is the only reader of the time; [`event`] is the one typed stream
-//! of what happens; [`settings`] are what it is told, in layers; [`files`] writes what is kept.
+//! A component is one actor behind a cloneable handle. [`mailbox`] is where its messages go, also after a restart;
+//! [`supervisor`] starts it and starts it again; [`clock`] is the only reader of the time; [`event`] is the one typed
+//! stream of what happens; [`settings`] are what it is told, in layers; [`files`] writes what is kept.
 
 pub mod clock;
 pub mod event;

@@ -1,8 +1,8 @@
-//! Starts the rooms, and starts them again when they fail.
+//! Starts the components, and starts them again when they fail.
 //!
-//! Nobody sends the supervisor messages; it hears of its children from ractor. A room that fails is started again after
-//! a pause that doubles with each failure; a room that fails too often takes the node down, because something is wrong
-//! that a restart does not mend.
+//! Nobody sends the supervisor messages; it hears of its children from ractor. A component that fails is started again
+//! after a pause that doubles with each failure; a component that fails too often takes the node down, because
+//! something is wrong that a restart does not mend.
 
 mod actor;
 mod table;
@@ -10,4 +10,4 @@ mod table;
 mod tests;
 
 pub use actor::{Start, Supervisor};
-pub use table::{RestartPolicy, Verdict};
+pub use table::{RestartDecision, RestartPolicy};

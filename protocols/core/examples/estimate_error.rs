@@ -2,7 +2,7 @@
 //! `cargo run --release -p peerlearn-protocols --example estimate_error`.
 
 use peerlearn_protocols::estimate::trial::{
-    Scene, disagreement_error, rounds_to_settle, size_error, size_with_liar, verdicts,
+    Situation, disagreement_error, rounds_to_settle, size_error, size_with_byzantine_peer, verdicts,
 };
 use peerlearn_protocols::estimate::{DEFAULT_VALUES, EstimateError, MAX_VALUES, VerdictConfig};
 
@@ -11,7 +11,7 @@ const SIZES: [(usize, u64); 4] = [(10, 100), (100, 100), (1000, 30), (10_000, 10
 
 fn main() -> Result<(), EstimateError> {
     size()?;
-    liar()?;
+    byzantine()?;
     disagreement();
     verdict()
 }
@@ -41,10 +41,10 @@ fn size() -> Result<(), EstimateError> {
     Ok(())
 }
 
-fn liar() -> Result<(), EstimateError> {
+fn byzantine() -> Result<(), EstimateError> {
     println!("| peers, one lying | mean estimate after 128 rounds | largest |\n|---|---|---|");
     for (peers, _) in &SIZES[..3] {
-        let all: Vec<f64> = size_with_liar(*peers, 128, 1)?.iter().map(|estimate| estimate.peers).collect();
+        let all: Vec<f64> = size_with_byzantine_peer(*peers, 128, 1)?.iter().map(|estimate| estimate.peers).collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         println!("| {peers} | {mean:.1} | {:.1} |", all.iter().fold(0.0_f64, |most, one| most.max(*one)));
     }
@@ -72,26 +72,26 @@ fn disagreement() {
 fn verdict() -> Result<(), EstimateError> {
     let narrow = VerdictConfig { draws: 32, share: 0.15, ..VerdictConfig::default() };
     let scenes = [
-        (Scene::Noise(0.002), 0..40),
-        (Scene::Noise(0.002), 100..300),
-        (Scene::Noise(0.05), 100..300),
-        (Scene::HeavyTails, 100..300),
-        (Scene::Liar, 100..300),
-        (Scene::Drop, 60..140),
-        (Scene::Drop, 200..300),
-        (Scene::Split(0.5), 100..300),
-        (Scene::Split(0.1), 100..300),
-        (Scene::SplitLiar, 100..300),
+        (Situation::Noise(0.002), 0..40),
+        (Situation::Noise(0.002), 100..300),
+        (Situation::Noise(0.05), 100..300),
+        (Situation::HeavyTails, 100..300),
+        (Situation::Byzantine, 100..300),
+        (Situation::Drop, 60..140),
+        (Situation::Drop, 200..300),
+        (Situation::Split(0.5), 100..300),
+        (Situation::Split(0.1), 100..300),
+        (Situation::SplitByzantine, 100..300),
     ];
     println!(
-        "| scene, 60 peers | rounds | converged | moving | split | split with 32 draws, 15 % |\n|---|---|---|---|---|---|"
+        "| situation, 60 peers | rounds | converged | moving | split | split with 32 draws, 15 % |\n|---|---|---|---|---|---|"
     );
-    for (scene, rounds) in scenes {
-        let run = |config| verdicts(scene, 60, rounds.clone(), config, 1);
+    for (situation, rounds) in scenes {
+        let run = |config| verdicts(situation, 60, rounds.clone(), config, 1);
         let (shares, narrow) = (run(VerdictConfig::default())?, run(narrow)?);
         let [converged, moving, split, narrow] =
             [shares.converged, shares.moving, shares.split, narrow.split].map(|share| 100.0 * share);
-        println!("| {scene:?} | {rounds:?} | {converged:.1} % | {moving:.1} % | {split:.1} % | {narrow:.1} % |");
+        println!("| {situation:?} | {rounds:?} | {converged:.1} % | {moving:.1} % | {split:.1} % | {narrow:.1} % |");
     }
     Ok(())
 }

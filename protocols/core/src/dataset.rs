@@ -48,8 +48,8 @@ pub enum DatasetError {
     },
 }
 
-/// Rows of features with labels. Cloning is cheap. Features that came as bytes are kept as bytes, whatever they are divided
-/// by: pictures take a quarter of the memory so.
+/// Rows of features with labels. Cloning is cheap. Features that came as bytes are kept as bytes, whatever they are
+/// divided by: pictures take a quarter of the memory so.
 ///
 /// Shapes: features `[rows, width]` row by row with `width = product of input`; labels `[rows]`, each below `classes`.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ pub use control_variate::ControlVariate;
 pub use outer::OuterNesterov;
 pub use speed::{MOST_STRETCH, effective_steps, normalise, stretch};
 
-/// What to multiply a gradient of this norm with so that it is at most `most` long (Pascanu et al. 2013, algorithm 1); 1 where
-/// `most` is 0, and where the norm is not finite: the loss will tell.
+/// What to multiply a gradient of this norm with so that it is at most `most` long (Pascanu et al. 2013, algorithm 1);
+/// 1 where `most` is 0, and where the norm is not finite: the loss will tell.
 pub fn clip_scale(norm: f32, most: f32) -> f32 {
     if most > 0.0 && norm > most && norm.is_finite() { most / norm } else { 1.0 }
 }

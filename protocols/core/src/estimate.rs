@@ -1,10 +1,11 @@
-//! What one peer can say of the whole network from gossip alone: how many peers there are, how far their models are from
-//! the mean of all models, and whether they have converged, still move, or have split.
+//! What one peer can say of the whole network from gossip alone: how many peers there are, how far their models are
+//! from the mean of all models, and whether they have converged, still move, or have split.
 //!
-//! Everything here lives on what a peer pulls anyway each round, the models of a handful of uniformly drawn peers, and on
-//! a few numbers that travel with them: [`DEFAULT_VALUES`] `f32` of a [`SizeSketch`] (256 bytes) and one `f64` of a
+//! Everything here lives on what a peer pulls anyway each round, the models of a handful of uniformly drawn peers, and
+//! on a few numbers that travel with them: [`DEFAULT_VALUES`] `f32` of a [`SizeSketch`] (256 bytes) and one `f64` of a
 //! [`Disagreement`]. Memory is bounded, whatever comes in. No estimate is proof: each documents its error, measured by
-//! the seeded simulations in [`trial`], and what a single liar can do to it. [`Observer`] puts them together for one peer.
+//! the seeded simulations in [`trial`], and what a single Byzantine peer can do to it. [`Observer`] puts them together
+//! for one peer.
 
 mod disagreement;
 mod meetings;

@@ -50,14 +50,14 @@ pub fn bounded(length: usize, limit: usize) -> bool {
     length <= limit
 }
 
-/// *Mean kept*, under push-sum: after a mix a peer holds the mass that it held before and that of the models it mixed in, and
-/// nothing else. If every peer's mass is kept, so is the weighted mean of all models.
+/// *Mean kept*, under push-sum: after a mix a peer holds the mass that it held before and that of the models it mixed
+/// in, and nothing else. If every peer's mass is kept, so is the weighted mean of all models.
 pub fn mass_kept(before: u64, mixed: impl IntoIterator<Item = u64>, after: u64) -> bool {
     mixed.into_iter().fold(before, u64::saturating_add) == after
 }
 
-/// *Mean kept*, in a symmetric exchange: what one side's parameter moves by, the other's moves back by, but for the rounding of
-/// the additions.
+/// *Mean kept*, in a symmetric exchange: what one side's parameter moves by, the other's moves back by, but for the
+/// rounding of the additions.
 pub fn moves_cancel(one: f32, other: f32) -> bool {
     (one + other).abs() <= 4.0 * f32::EPSILON * one.abs().max(other.abs())
 }

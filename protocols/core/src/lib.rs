@@ -13,7 +13,8 @@
 //!                                               id   time
 //! ```
 //!
-//! The simulator stands above all of it, in a crate of its own, and interprets the machines for many peers in virtual time.
+//! The simulator stands above all of it, in a crate of its own, and interprets the machines for many peers in virtual
+//! time.
 //!
 //! What is absent is the architecture: no clock, no thread, no socket, no file, no runtime, no burn, no libp2p. Time is
 //! an argument ([`time::Time`]), randomness a seeded generator handed in, identity a newtype. The machines do not name

@@ -29,5 +29,5 @@ mod view;
 
 pub use config::MembershipConfig;
 pub use input::{Contact, Input};
-pub use output::{Output, Verdict};
+pub use output::{Acceptance, Output};
 pub use state::{Known, Membership};

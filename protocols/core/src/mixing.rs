@@ -1,6 +1,6 @@
 //! Mixing rules: models in, model out.
 //!
-//! A rule looks at the *scene* of one merge (what candidates claim, how far they are from the own model and from each
+//! A rule looks at the *context* of one merge (what candidates claim, how far they are from the own model and from each
 //! other, how well they do on own rows) and gives a *plan*: a weight or a reason to refuse for each candidate, or a
 //! statistic to take coordinate by coordinate. The plan is then carried out block by block straight from the encoded
 //! models, so that no second model in `f32` ever exists. n is the number of candidates, d of parameters:
@@ -13,20 +13,20 @@
 //! | `age-limited` | uniform without the stale | n d | after Danner et al. 2023 | the default: churn, newcomers |
 //! | `pair` | both of a pair take their mean | d | Boyd et al. 2006; AD-PSGD, Lian et al. 2018 | exact mean wanted, two at a time |
 //! | `push-sum` | by mass that is handed over | n d | Kempe et al. 2003; SGP, Assran et al. 2019 | exact mean on directed, lossy links |
-//! | `median` | coordinate median | n log² n d | Yin et al. 2018, def. 1 | few liars, similar data |
-//! | `trimmed-mean:B` | drop the B largest and smallest a coordinate | n log² n d | Yin et al. 2018, def. 2 | at most B liars a draw |
-//! | `multi-krum:B` | mean of the n - B with the nearest neighbours | n² d | Blanchard et al. 2017 | IID data, loud liars |
-//! | `ios:B` | B times drop the farthest from the mean | n² d | Wu, Chen, Ling 2023, alg. 2 | the first choice against liars |
+//! | `median` | coordinate median | n log² n d | Yin et al. 2018, def. 1 | few Byzantine peers, similar data |
+//! | `trimmed-mean:B` | drop the B largest and smallest a coordinate | n log² n d | Yin et al. 2018, def. 2 | at most B Byzantine peers a draw |
+//! | `multi-krum:B` | mean of the n - B with the nearest neighbours | n² d | Blanchard et al. 2017 | IID data, far-off Byzantine peers |
+//! | `ios:B` | B times drop the farthest from the mean | n² d | Wu, Chen, Ling 2023, alg. 2 | the first choice against Byzantine peers |
 //! | `clip:R` | every difference at most R long | n d | ClippedGossip, He et al. 2022, eq. 3 | a radius is known |
 //! | `clip:auto` | radius: the median distance | n d | the same, section 5, in a form that needs no oracle | no radius is known |
-//! | `ubar:RHO` | of the RHO n nearest those no worse on own rows | n d + losses | Guo et al. 2021, alg. 1 | similar data, many liars |
-//! | `balance:G` | those within G e^(-t) of the own norm | n d | BALANCE, Fang et al. 2024, eq. 5 | any share of liars |
+//! | `ubar:RHO` | of the RHO n nearest those no worse on own rows | n d + losses | Guo et al. 2021, alg. 1 | similar data, many Byzantine peers |
+//! | `balance:G` | those within G e^(-t) of the own norm | n d | BALANCE, Fang et al. 2024, eq. 5 | any share of Byzantine peers |
 //!
 //! Robust rules never take the least bad when all are bad: with nobody acceptable the own model stays.
 //!
 //! Invariant (*no overreach*): with `n` candidates mixed, no candidate's weight exceeds `1 / (n + 1)`, whatever age or
-//! sample count it claims. A peer that appears twice counts once. Exempt are `push-sum` (its mass is its weight; for peers
-//! that trust each other) and `metropolis` on graphs whose weights are chosen by the receiver itself.
+//! sample count it claims. A peer that appears twice counts once. Exempt are `push-sum` (its mass is its weight; for
+//! peers that trust each other) and `metropolis` on graphs whose weights are chosen by the receiver itself.
 //!
 //! A new rule is one file that implements [`Mixing`] and one line in each of [`Rule::mixing`] and `text.rs`.
 
@@ -35,6 +35,7 @@ mod apply;
 mod balance;
 mod clip;
 mod columns;
+mod context;
 mod distances;
 mod ios;
 mod krum;
@@ -42,7 +43,6 @@ mod means;
 mod network;
 pub mod pair;
 pub mod push_sum;
-mod scene;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -52,9 +52,9 @@ mod ubar;
 use serde::{Deserialize, Serialize};
 
 pub use age::StaleFilter;
-pub use apply::{Candidate, MixOutcome, Own, mix, mix_judged};
+pub use apply::{Candidate, MixOutcome, Own, mix, mix_with_losses};
+pub use context::{MixContext, Needs};
 pub use distances::squared_distances;
-pub use scene::{Needs, Scene};
 pub use text::ParseRuleError;
 
 /// How models are averaged; see the table in the module documentation.
@@ -209,8 +209,8 @@ pub trait Mixing {
         Needs::Nothing
     }
 
-    /// What to do with the candidates of a scene. Shapes: one entry a candidate, in their order.
-    fn plan(&self, scene: &Scene<'_>) -> Plan;
+    /// What to do with the candidates of a context. Shapes: one entry a candidate, in their order.
+    fn plan(&self, context: &MixContext<'_>) -> Plan;
 }
 
 impl Rule {
@@ -233,7 +233,8 @@ impl Rule {
         }
     }
 
-    /// Whether the rule is there for liars among the candidates; the others are means, which any of them moves.
+    /// Whether the rule is there for Byzantine peers among the candidates; the others are means, which any of them
+    /// moves.
     pub fn is_robust(self) -> bool {
         match self {
             Rule::Uniform | Rule::SampleWeighted | Rule::Metropolis | Rule::AgeLimited | Rule::Pair | Rule::PushSum => {

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::id::Hash;
 
-/// The most parameters a layout may have: 2^30, which is 4 GiB of `f32`. Larger models need sharding, not a larger limit.
+/// The most parameters a layout may have: 2^30, which is 4 GiB of `f32`. Larger models need sharding, not a larger
+/// limit.
 pub const MAX_PARAMS: usize = 1 << 30;
 /// The most tensors a layout may have; the largest public models have a few thousand.
 pub const MAX_TENSORS: usize = 16_384;

@@ -9,14 +9,14 @@
 //!   Woke                      -> whoever is due                       -> WakeAt
 //! ```
 //!
-//! Whoever runs a peer (the actor of a node, the simulator, a test) carries out effects in their order and tells facts; it
-//! decides nothing. The learning itself (what [`Effect::Train`], [`Effect::Publish`] and [`Effect::Mix`] do to the parameters)
-//! is [`crate::recipe::ModelState`], which an interpreter calls where it likes: a node on the learner's thread, the simulator
-//! in place.
+//! Whoever runs a peer (the actor of a node, the simulator, a test) carries out effects in their order and tells facts;
+//! it decides nothing. The learning itself (what [`Effect::Train`], [`Effect::Publish`] and [`Effect::Mix`] do to the
+//! parameters) is [`crate::recipe::ModelState`], which an interpreter calls where it likes: a node on the learner's
+//! thread, the simulator in place.
 //!
-//! What is decided here and nowhere else: whom to ask for what and how long to wait; which offers are too old; when the network
-//! is estimated, the own model measured and written to disk; what is published when, under each exchange mode; what a peer is
-//! blamed for, and when it is banned; how long after a failure the next try comes.
+//! What is decided here and nowhere else: whom to ask for what and how long to wait; which offers are too old; when the
+//! network is estimated, the own model measured and written to disk; what is published when, under each exchange mode;
+//! what a peer is blamed for, and when it is banned; how long after a failure the next try comes.
 
 mod checks;
 mod config;

@@ -8,9 +8,9 @@
 //!         variate, minibatches
 //! ```
 //!
-//! [`ModelState`] holds the flat parameters and what belongs to them. It trains through a [`Trainer`]: a burn module, a small
-//! model of the simulator and a user's own learner all stand behind that trait, so each rule is written once. Nothing here
-//! knows of peers' addresses, of rounds' deadlines or of who is asked: that is [`crate::peer`].
+//! [`ModelState`] holds the flat parameters and what belongs to them. It trains through a [`Trainer`]: a burn module, a
+//! small model of the simulator and a user's own learner all stand behind that trait, so each rule is written once.
+//! Nothing here knows of peers' addresses, of rounds' deadlines or of who is asked: that is [`crate::peer`].
 //!
 //! | decision | where |
 //! |---|---|

@@ -10,10 +10,11 @@
 //!
 //! A peer first pulls, then trains: a newcomer starts from what the network knows, and one that was away catches up
 //! before it publishes anything of its own. Gathering ends when every pull has ended or at the deadline, whichever is
-//! first; a pull that fails is replaced by a fresh draw while there is time. A peer alone gathers nothing and trains on.
+//! first; a pull that fails is replaced by a fresh draw while there is time. A peer alone gathers nothing and trains
+//! on.
 //!
-//! Invariant (*progress*): whatever inputs are lost, the machine has a wake-up pending in Joining, Gathering and Resting,
-//! and in Training and Mixing it waits only for its own learner.
+//! Invariant (*progress*): whatever inputs are lost, the machine has a wake-up pending in Joining, Gathering and
+//! Resting, and in Training and Mixing it waits only for its own learner.
 
 mod config;
 mod machine;

@@ -99,9 +99,9 @@ pub enum ParseSamplingError {
 impl Sampling {
     /// Draws up to `count` different peers of `known`, never `own`.
     ///
-    /// `known` is who may be drawn: reachable and not tried in this round. `everyone` is all ids known, `own` among them
-    /// or not, in any order; only graphs look at it and at `round`. A graph gives its neighbours that are in `known`,
-    /// and a uniform choice of `count` if there are more; there may be none.
+    /// `known` is who may be drawn: reachable and not tried in this round. `everyone` is all ids known, `own` among
+    /// them or not, in any order; only graphs look at it and at `round`. A graph gives its neighbours that are in
+    /// `known`, and a uniform choice of `count` if there are more; there may be none.
     pub fn draw(
         &self,
         own: PeerId,
@@ -128,7 +128,8 @@ impl Sampling {
         candidates.into_iter().sample(rng, count)
     }
 
-    /// The weights that a graph gives the neighbours of `own`; none without a graph. `everyone` as in [`Sampling::draw`].
+    /// The weights that a graph gives the neighbours of `own`; none without a graph. `everyone` as in
+    /// [`Sampling::draw`].
     pub fn weights(&self, own: PeerId, everyone: &[PeerId], round: u64) -> BTreeMap<PeerId, f64> {
         let Self::Graph(graph) = self else { return BTreeMap::new() };
         let (rank, ids) = ranks(own, everyone);

@@ -8,8 +8,8 @@
 //! | [`Blob`](blob::Blob): an encoded model | in chunks | what its layout and codec say | `blob` |
 //!
 //! A frame is magic `PL`, version, kind, body. The version is also part of every protocol name ([`VERSION`]), so two
-//! peers that differ refuse each other by name before a frame is read. Bytes are hashed and signed as received: bincode's
-//! integers have more than one encoding.
+//! peers that differ refuse each other by name before a frame is read. Bytes are hashed and signed as received:
+//! bincode's integers have more than one encoding.
 
 pub mod announce;
 pub mod blob;
@@ -23,13 +23,13 @@ mod encoder;
 pub mod manifest;
 pub mod publication;
 
-pub use announce::{Address, Announcement, OfferSummary, Signed, Sketch};
+pub use announce::{Address, Announcement, ModelSummary, OfferSummary, Signed};
 pub use bulk::{BulkRequest, BulkStart};
 pub use codec::{Wire, WireError};
 pub use control::{Offer, Refusal, Request, Response};
 pub use descriptor::Descriptor;
 pub use encoder::Encoder;
-pub use manifest::{CHUNK_BYTES, Manifest};
+pub use manifest::{CHUNK_BYTES, ChunkManifest};
 pub use publication::Publication;
 
 /// Version of everything in this module. Any change to bytes or meaning is a new version.

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::invariant;
-use peerlearn_protocols::mixing::{Candidate, Meta, Own, Rule, mix_judged};
+use peerlearn_protocols::mixing::{Candidate, Meta, Own, Rule, mix_with_losses};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::{self, Blob, HEADER_BYTES};
 use peerlearn_protocols_fuzz::{bits, bound, layouts, magnitude};
@@ -125,7 +125,7 @@ fn mix(stranger: &Blob<'_>, layout: &Layout, bytes: &[u8]) {
         let mut loss = |model: &[f32]| model[0];
         let mine = Own { params: &mut params, meta, round: number(4) };
         let rule: Rule = rule.parse().expect("a rule");
-        let outcome = mix_judged(&rule, mine, &candidates, &mut loss);
+        let outcome = mix_with_losses(&rule, mine, &candidates, &mut loss);
         assert_eq!(outcome.mixed.len() + outcome.refused.len(), candidates.len());
         assert!(invariant::finite(&params), "{rule}");
         for ((value, least), most) in params.iter().zip(&hull.0).zip(&hull.1) {

@@ -1,5 +1,5 @@
-//! Membership among strangers who say anything: it never panics, its view stays bounded, and every announcement is judged
-//! once.
+//! Membership among strangers who say anything: it never panics, its view stays bounded, and every announcement is
+//! judged once.
 #![no_main]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::membership::{Contact, Input, Membership, MembershipConfig, Output};
 use peerlearn_protocols::time::Time;
 use peerlearn_protocols::wire::announce::MAX_ADDRESSES;
-use peerlearn_protocols::wire::{Address, Announcement, OfferSummary, Sketch, Wire};
+use peerlearn_protocols::wire::{Address, Announcement, OfferSummary, ModelSummary, Wire};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -104,7 +104,7 @@ fn any_input(input: &mut Unstructured<'_>) -> Result<Input> {
                 samples: input.arbitrary()?,
                 offer: any_offer(input)?,
                 codecs: CodecSet(input.arbitrary()?),
-                sketch: Sketch::default(),
+                sketch: ModelSummary::default(),
             };
             let via = if input.arbitrary()? { Some(any_peer(input)?) } else { None };
             Input::Announced { author: any_peer(input)?, via, announcement }
@@ -121,7 +121,7 @@ fn any_input(input: &mut Unstructured<'_>) -> Result<Input> {
         11 => Input::Moved { addresses: any_addresses(input)? },
         12 => {
             let (round, samples) = (input.arbitrary()?, input.arbitrary()?);
-            Input::Published { round, samples, offer: any_offer(input)?, sketch: Sketch::default() }
+            Input::Published { round, samples, offer: any_offer(input)?, sketch: ModelSummary::default() }
         }
         _ => Input::Woke,
     })

@@ -1,4 +1,4 @@
-//! Models in a zstd coat: whatever arrives is refused or at most as long as a model.
+//! Compressed models: whatever arrives is refused or at most as long as a model.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

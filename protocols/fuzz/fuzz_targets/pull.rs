@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::{Publication, Pull, PullOrder, Shelf, Step};
+use peerlearn_protocols::exchange::{Publication, Pull, PullOrder, ModelStore, Step};
 use peerlearn_protocols::id::{Hash, Root, TaskId};
 use peerlearn_protocols::wire::{CHUNK_BYTES, Offer, Refusal, Request, Response, Wire};
 
@@ -16,12 +16,12 @@ const SIZES: [usize; 6] = [1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 
 /// What holders have, and chunks that are longer than any should be.
 static BYTES: LazyLock<Arc<Vec<u8>>> =
     LazyLock::new(|| Arc::new((0..4 * CHUNK_BYTES).map(|n| (n * 31 % 251) as u8).collect()));
-static SHELVES: LazyLock<Vec<Shelf>> = LazyLock::new(|| SIZES.map(|bytes| shelf(&BYTES[..bytes])).into());
+static STORES: LazyLock<Vec<ModelStore>> = LazyLock::new(|| SIZES.map(|bytes| store(&BYTES[..bytes])).into());
 
-fn shelf(bytes: &[u8]) -> Shelf {
-    let mut shelf = Shelf::new(TASK, 1);
-    shelf.publish(Publication::new(Arc::new(bytes.to_vec()), Codec::Int8, 100, 3, 50));
-    shelf
+fn store(bytes: &[u8]) -> ModelStore {
+    let mut store = ModelStore::new(TASK, 1);
+    store.publish(Publication::new(Arc::new(bytes.to_vec()), Codec::Int8, 100, 3, 50));
+    store
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -48,7 +48,7 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
     for _ in 0..64 {
         step = match input.int_in_range(0u8..=9)? {
             // What an honest holder would do.
-            0..=4 => honest(&mut pull, step, &SHELVES[which], order)?,
+            0..=4 => honest(&mut pull, step, &STORES[which], order)?,
             // A list of hashes that fits its root, over chunks of odd lengths.
             5 => {
                 lengths = (0..input.int_in_range(1..=4)?)
@@ -70,7 +70,7 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
             Step::Ask(request) => assert!(request.to_bytes().is_ok()),
             Step::Stream(request) => assert!(request.to_bytes().is_ok()),
             Step::Read(bytes) => assert!((1..=CHUNK_BYTES).contains(bytes)),
-            // In a coat it may be shorter.
+            // Compressed it may be shorter.
             Step::Done(pulled) if order.packed => assert!(pulled.blob.len() as u64 <= order.bytes),
             Step::Done(pulled) => assert_eq!(pulled.blob.len() as u64, order.bytes),
             Step::Failed(_) => {}
@@ -79,9 +79,9 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-fn honest(pull: &mut Pull, step: Step, shelf: &Shelf, order: PullOrder) -> Result<Step> {
+fn honest(pull: &mut Pull, step: Step, store: &ModelStore, order: PullOrder) -> Result<Step> {
     Ok(match step {
-        Step::Ask(request) => pull.answered(shelf.answer(&request)),
+        Step::Ask(request) => pull.answered(store.answer(&request)),
         Step::Stream(_) => pull.opened(),
         Step::Read(bytes) => {
             let start = (pull.kept() as usize).min(BYTES.len());
@@ -89,7 +89,7 @@ fn honest(pull: &mut Pull, step: Step, shelf: &Shelf, order: PullOrder) -> Resul
         }
         // Over; but whoever reads late may still call.
         Step::Done(_) | Step::Failed(_) => {
-            pull.answered(shelf.answer(&Request::Newest { task: order.task, codec: order.codec }))
+            pull.answered(store.answer(&Request::Newest { task: order.task, codec: order.codec }))
         }
     })
 }

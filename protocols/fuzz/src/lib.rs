@@ -21,7 +21,8 @@ pub fn layout(shapes: &[&[usize]]) -> Layout {
     Layout::new(shapes.iter().enumerate().map(tensor).collect()).expect("shapes are possible")
 }
 
-/// A few layouts: one value; scalars and vectors; rows longer and shorter than 16; more than one group; more than one block.
+/// A few layouts: one value; scalars and vectors; rows longer and shorter than 16; more than one group; more than one
+/// block.
 pub fn layouts() -> Vec<Layout> {
     [[&[1usize][..]; 1].as_slice(), &[&[7], &[3, 2], &[]], &[&[4, 20], &[33], &[5, 3]], &[&[70, 17]], &[&[4200]]]
         .map(layout)
@@ -37,8 +38,8 @@ pub fn any_codec(input: &mut Unstructured<'_>) -> Result<Codec> {
     })
 }
 
-/// How far a parameter may be from what was encoded, as the table of `codec` says. `most` is the largest magnitude of what
-/// shares a step; a stochastic codec may be a whole step off.
+/// How far a parameter may be from what was encoded, as the table of `codec` says. `most` is the largest magnitude of
+/// what shares a step; a stochastic codec may be a whole step off.
 pub fn bound(codec: Codec, value: f32, most: f32, stochastic: bool) -> f32 {
     match codec {
         Codec::F32 => 0.0,

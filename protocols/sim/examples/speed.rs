@@ -1,5 +1,6 @@
-//! How fast the simulator is: `cargo run --release -p peerlearn-sim --example speed -- [PEERS] [ROUNDS] [PARAMETERS]`; with
-//! `RAYON_NUM_THREADS=1` on one core. Averaging only, s = 4, int8, views that are shuffled as often as those of nodes.
+//! How fast the simulator is: `cargo run --release -p peerlearn-sim --example speed -- [PEERS] [ROUNDS] [PARAMETERS]`;
+//! with `RAYON_NUM_THREADS=1` on one core. Averaging only, s = 4, int8, views that are shuffled as often as those of
+//! nodes.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@
 //! | `label-flip` | an honestly trained model of labels c - 1 - y | Biggio et al. 2012 |
 //! | `ipm:E` | -E times that mean | Xie et al. 2020, "Fall of Empires" |
 //! | `alie:Z` | that mean - Z sample standard deviations in every coordinate | Baruch et al. 2019, "A Little Is Enough" |
-//! | `dissensus:E` | x_i - E sum w_ik (x_k - x_i) / (weight of liars at i) | He et al. 2022, ClippedGossip, equation 6 |
+//! | `dissensus:E` | x_i - E sum w_ik (x_k - x_i) / (weight of Byzantine peers at i) | He et al. 2022, ClippedGossip, equation 6 |
 //! | `isolation` | dissensus with E = 1: a weighted mean of all would leave i where it is | Ye et al. 2024, BRDSGD-GE |
 //! | `replacement:L` | mean + L (label-flipped model - mean) | Bagdasaryan et al. 2020, section 4.2 |
 
@@ -73,9 +73,9 @@ pub struct AttackerView<'a> {
 
 /// An attacker in the world or among real nodes: no more than a peer that publishes something else than its model.
 ///
-/// Unlike those of the lockstep simulator it sees no honest model before it answers, and not who asks. It has its own model
-/// and those that arrived for its last mix, and publishes one model for everybody, because models are named by their hash.
-/// Its victim is itself before that mix; the models that arrived and itself have equal weights.
+/// Unlike those of the lockstep simulator it sees no honest model before it answers, and not who asks. It has its own
+/// model and those that arrived for its last mix, and publishes one model for everybody, because models are named by
+/// their hash. Its victim is itself before that mix; the models that arrived and itself have equal weights.
 #[derive(Debug, Clone)]
 pub struct Attacker {
     kind: AttackerKind,
@@ -152,11 +152,11 @@ impl Attack {
         matches!(self, Attack::LabelFlip | Attack::Replacement(_))
     }
 
-    /// The model sent to one victim, `[parameters]`: a pure function of what is seen, and of `seed` for the attacks that
-    /// draw. Values that would not be finite are cut to the largest number, as they would be refused on the wire.
+    /// The model sent to one victim, `[parameters]`: a pure function of what is seen, and of `seed` for the attacks
+    /// that draw. Values that would not be finite are cut to the largest number, as they would be refused on the wire.
     ///
-    /// One number a model, the victim at 1 and one neighbour at 3, both with weight 1/3: `ipm:0.5` gives -0.5 (1 + 3) / 2
-    /// = -1, and `isolation` with weight 1/3 gives 1 - (1/3) (3 - 1) / (1/3) = -1, whose mean with 1 and 3 is 1.
+    /// One number a model, the victim at 1 and one neighbour at 3, both with weight 1/3: `ipm:0.5` gives -0.5 (1 + 3) /
+    /// 2 = -1, and `isolation` with weight 1/3 gives 1 - (1/3) (3 - 1) / (1/3) = -1, whose mean with 1 and 3 is 1.
     pub fn answer(self, view: &AttackerView<'_>, seed: u64) -> Vec<f32> {
         let mut model = match self {
             Attack::LabelFlip => view.own.to_vec(),

@@ -5,8 +5,8 @@
 pub enum Head {
     /// Softmax and cross-entropy.
     Softmax,
-    /// A sigmoid on every output, then softmax and cross-entropy of the results: a quirk of gossipy's logistic regression,
-    /// kept to compare with its runs.
+    /// A sigmoid on every output, then softmax and cross-entropy of the results: a quirk of gossipy's logistic
+    /// regression, kept to compare with its runs.
     SigmoidSoftmax,
     /// One output, sigmoid and binary cross-entropy; two classes.
     Logistic,

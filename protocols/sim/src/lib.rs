@@ -2,9 +2,11 @@
 //!
 //! Two ways to run peers:
 //!
-//! - [`lockstep`]: all peers train, publish and mix together, round by round, over a graph or fresh draws. Attackers see
+//! - [`lockstep`]: all peers train, publish and mix together, round by round, over a graph or fresh draws. Attackers
+//!   see
 //!   everything. What most papers measure, and fast.
-//! - [`world`]: every peer runs the real machines of rounds, exchange and membership on its own clock; messages take time,
+//! - [`world`]: every peer runs the real machines of rounds, exchange and membership on its own clock; messages take
+//!   time,
 //!   get lost and meet partitions; peers come, go and lie. What nodes do.
 //!
 //! Both are deterministic: the same seed gives the same bytes on any number of threads, which [`Digest`] checks. Models

@@ -1,8 +1,8 @@
 //! All peers together, round by round: train, publish, mix.
 //!
-//! Everything between peers goes through the codec, and merges are those of [`peerlearn_protocols::mixing`]; what is simple is time. Work
-//! is spread over peers with rayon; every random draw belongs to one peer or to the round, so the number of threads does
-//! not matter.
+//! Everything between peers goes through the codec, and merges are those of [`peerlearn_protocols::mixing`]; what is
+//! simple is time. Work is spread over peers with rayon; every random draw belongs to one peer or to the round, so the
+//! number of threads does not matter.
 
 mod links;
 mod mixing;

@@ -14,8 +14,8 @@ pub trait Model: Send + Sync + Debug {
 
     /// Mean loss over the rows of `batch`, and its gradient, which replaces what `gradient` held.
     ///
-    /// Shapes: `params`, `gradient`: `[layout.len()]`; `batch`: indices of rows, at least one. `noise` serves models with
-    /// dropout; others leave it alone.
+    /// Shapes: `params`, `gradient`: `[layout.len()]`; `batch`: indices of rows, at least one. `noise` serves models
+    /// with dropout; others leave it alone.
     fn gradient(
         &self,
         params: &[f32],

@@ -1,10 +1,10 @@
 //! Scripts: what may happen to a peer, told to whoever carries out its machine.
 //!
-//! A [`Script`] decides from a seed what comes next (peers join, announce, ask and go, pulls arrive late, broken or not at all,
-//! time passes, the process is killed and starts again) and looks only at the effects of the machine for that. Two interpreters
-//! that carry out the same effects are therefore told the same facts, and [`Script::run`] gives the same lines for both, bit by
-//! bit; one that decides something by itself (publishes another model, mixes something else, forgets a commit) gives others.
-//! Nodes and the simulator are compared with [`Reference`] in their tests.
+//! A [`Script`] decides from a seed what comes next (peers join, announce, ask and go, pulls arrive late, broken or not
+//! at all, time passes, the process is killed and starts again) and looks only at the effects of the machine for that.
+//! Two interpreters that carry out the same effects are therefore told the same facts, and [`Script::run`] gives the
+//! same lines for both, bit by bit; one that decides something by itself (publishes another model, mixes something
+//! else, forgets a commit) gives others. Nodes and the simulator are compared with [`Reference`] in their tests.
 
 mod others;
 mod reference;
@@ -43,13 +43,13 @@ pub const TASK: TaskId = TaskId([7; 32]);
 /// Whoever carries out the effects of a peer's machine.
 ///
 /// Publishing, mixing, writing to disk and writing models anew are carried out, and come back as facts before
-/// [`Interpreter::told`] answers. So is training, but for its end, which the script decides. Pulls, questions, dials and timers
-/// are not carried out: the script says what comes of them.
+/// [`Interpreter::told`] answers. So is training, but for its end, which the script decides. Pulls, questions, dials
+/// and timers are not carried out: the script says what comes of them.
 pub trait Interpreter {
     /// Starts the peer at a time: afresh, or from its last checkpoint, whatever it did before.
     ///
-    /// `starts` counts the starts, 1 at the first. The machine draws from a ChaCha8 seeded with [`Script::rng_seed`]. It is told
-    /// that there is no address, and that it has started with contacts.
+    /// `starts` counts the starts, 1 at the first. The machine draws from a ChaCha8 seeded with [`Script::rng_seed`].
+    /// It is told that there is no address, and that it has started with contacts.
     fn start(&mut self, now: Time, starts: u32);
 
     /// Tells the machine a fact.

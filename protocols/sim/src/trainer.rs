@@ -22,8 +22,8 @@ pub struct FlatTrainer {
 }
 
 impl FlatTrainer {
-    /// Trains on `rows`; models of others are tried on `validation`, or without any on `rows`. `seed` as that of the model
-    /// state, which decides minibatches.
+    /// Trains on `rows`; models of others are tried on `validation`, or without any on `rows`. `seed` as that of the
+    /// model state, which decides minibatches.
     pub fn new(rows: Dataset, validation: Option<&Dataset>, training: &Training, seed: u64) -> Self {
         Self {
             probes: probe_rows(&rows, validation),

@@ -1,4 +1,5 @@
-//! Random worlds, each from one number: graph, loss, delays, churn, splits and liars; and what must hold in all of them.
+//! Random worlds, each from one number: graph, loss, delays, churn, splits and Byzantine peers; and what must hold in
+//! all of them.
 //!
 //! `cargo run --release -p peerlearn-sim --example trial -- SEED` runs one again and tells what
 //! happened.

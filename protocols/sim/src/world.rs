@@ -1,21 +1,21 @@
 //! Peers on their own clocks: the machine of nodes over a simulated network.
 //!
 //! What is real: [`peerlearn_protocols::peer::Peer`] with all that it composes, the conversation of
-//! [`peerlearn_protocols::exchange::Pull`], [`peerlearn_protocols::recipe::ModelState`], codecs, mixing, training. What is
-//! simulated: time, the learner's speed, the disk and the network. A message takes a delay drawn by its sender, may be lost, and
-//! does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not simulated: an
-//! announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not either: see
-//! `connections.rs`.
+//! [`peerlearn_protocols::exchange::Pull`], [`peerlearn_protocols::recipe::ModelState`], codecs, mixing, training. What
+//! is simulated: time, the learner's speed, the disk and the network. A message takes a delay drawn by its sender, may
+//! be lost, and does not cross a [`Split`]; a model also takes its bytes over the sender's uplink. Gossip itself is not
+//! simulated: an announcement reaches every connected peer on its side once, after a few delays. Keep-alives are not
+//! either: see `connections.rs`.
 //!
-//! Peers may train at their own speed, over links of their own, and learn by a recipe of their own. A killed peer goes back to
-//! what is on its disk, see `disk.rs`.
+//! Peers may train at their own speed, over links of their own, and learn by a recipe of their own. A killed peer goes
+//! back to what is on its disk, see `disk.rs`.
 //!
 //! Between two calls of [`World::run_until`] an experimenter may change the world: [`World::change`], [`World::block`],
 //! [`World::pieces`]. With [`World::record`] it tells what happened to whom.
 //!
 //! Virtual time advances in windows no longer than the shortest delay. Within one, no peer can hear what another did in
-//! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows, ordered
-//! by time, sender and number. The result is the same on one thread and on sixteen.
+//! it, so all of them run at once on as many threads as there are; what they sent is handed over between windows,
+//! ordered by time, sender and number. The result is the same on one thread and on sixteen.
 
 mod change;
 mod config;

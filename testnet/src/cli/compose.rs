@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use peerlearn_testnet::compose::{ComposeSetup, write_compose};
-use peerlearn_testnet::scenario::{Document, Plan, deal_rows};
+use peerlearn_testnet::scenario::{Document, Plan, partition_rows};
 
 use super::error::CliError;
 
@@ -23,7 +23,8 @@ pub struct ComposeArgs {
     /// Change a key of the scenario. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to write it; what peers are told and learn from goes into `specs` beside it [default: NAME-compose/compose.yaml].
+    /// Where to write it; what peers are told and learn from goes into `specs` beside it [default:
+    /// NAME-compose/compose.yaml].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The image, as scripts/image.sh makes it.
@@ -46,7 +47,7 @@ pub fn compose(args: &ComposeArgs) -> Result<ExitCode, CliError> {
     let document = Document::read(&args.scenario)?.set(&args.set)?;
     let seed = document.scenario()?.seeds.first().copied().unwrap_or(0);
     let plan = Plan::new(&document, seed)?;
-    let dealt = deal_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
+    let partitioned = partition_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
     let usual = || PathBuf::from(format!("{}-compose", plan.scenario.name)).join("compose.yaml");
     let file = args.out.clone().unwrap_or_else(usual);
     let setup = ComposeSetup {
@@ -55,7 +56,7 @@ pub fn compose(args: &ComposeArgs) -> Result<ExitCode, CliError> {
         cpus: args.cpus.clone(),
         netem: args.netem,
     };
-    write_compose(&plan, &dealt, &setup, &file)?;
+    write_compose(&plan, &partitioned, &setup, &file)?;
     eprintln!("wrote {0}; next: docker compose -f {0} up", file.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `member`: one node in a process of its own, for whoever started it, or alone.
 //!
-//! JSON lines in: first what it is, then orders. JSON lines out: what it tells. With `--spec` it is what a file says, takes
-//! no orders and lives until it is told to end: so nodes of a compose file run.
+//! JSON lines in: first what it is, then orders. JSON lines out: what it tells. With `--spec` it is what a file says,
+//! takes no orders and lives until it is told to end: so nodes of a compose file run.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use clap::Args;
 use peerlearn::Node;
-use peerlearn::control::{Answerer, Ask, ControlServer};
+use peerlearn::control::{Answerer, ControlRequest, ControlServer};
 use peerlearn::event::Stamped;
 use peerlearn::network::links::LinkTable;
 use peerlearn::runtime::EventFile;
-use peerlearn_testnet::member::{Member, MemberSpec, Order, Told, read_rows};
+use peerlearn_testnet::member::{Member, MemberCommand, MemberReport, MemberSpec, read_rows};
 use peerlearn_testnet::netem;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -74,7 +74,7 @@ async fn live() -> i32 {
             }
         }
     });
-    let (told, mut telling) = mpsc::channel::<(usize, Told)>(WAITING);
+    let (told, mut telling) = mpsc::channel::<(usize, MemberReport)>(WAITING);
     let mouth = tokio::task::spawn_blocking(move || {
         let mut out = std::io::stdout().lock();
         while let Some((_, news)) = telling.blocking_recv() {
@@ -90,16 +90,16 @@ async fn live() -> i32 {
         Ok(member) => member,
         Err(reason) => {
             eprintln!("error: {reason}");
-            let _ = told.send((0, Told::Failed { reason })).await;
+            let _ = told.send((0, MemberReport::Failed { reason })).await;
             drop(told);
             let _ = mouth.await;
             return 1;
         }
     };
     while let Some(line) = lines.recv().await {
-        match serde_json::from_str::<Order>(&line) {
+        match serde_json::from_str::<MemberCommand>(&line) {
             Ok(order) => {
-                if !member.obey(order).await {
+                if !member.handle(order).await {
                     return 0;
                 }
             }
@@ -110,7 +110,7 @@ async fn live() -> i32 {
     1
 }
 
-async fn begin(spec: &str, told: mpsc::Sender<(usize, Told)>) -> Result<Member, String> {
+async fn begin(spec: &str, told: mpsc::Sender<(usize, MemberReport)>) -> Result<Member, String> {
     let spec: MemberSpec = serde_json::from_str(spec).map_err(|error| error.to_string())?;
     let path = spec.rows.clone().ok_or("there is no file with rows")?;
     let rows = read_rows(&path).map_err(|error| error.to_string())?;
@@ -119,7 +119,7 @@ async fn begin(spec: &str, told: mpsc::Sender<(usize, Told)>) -> Result<Member, 
 
 /// Lives as a file says, until a signal comes; answers on the control socket of its home.
 async fn live_alone(spec: &Path, events: Option<&Path>) -> i32 {
-    let (told, mut telling) = mpsc::channel::<(usize, Told)>(WAITING);
+    let (told, mut telling) = mpsc::channel::<(usize, MemberReport)>(WAITING);
     let text = std::fs::read_to_string(spec).map_err(|error| format!("{}: {error}", spec.display()));
     let begun = match &text {
         Ok(text) => begin(text, told).await,
@@ -145,19 +145,19 @@ async fn live_alone(spec: &Path, events: Option<&Path>) -> i32 {
             by_kernel = &mut shaped, if looks => {
                 looks = false;
                 if by_kernel {
-                    member.obey(Order::Links { table: LinkTable::default() }).await;
+                    member.handle(MemberCommand::Links { table: LinkTable::default() }).await;
                 }
                 eprintln!("links are made bad by {}", if by_kernel { "netem" } else { "this node: there is no netem" });
             }
             () = &mut interrupted => {
-                member.obey(Order::Leave).await;
+                member.handle(MemberCommand::Leave).await;
                 return 0;
             }
             reason = node.failed() => {
                 eprintln!("error: {reason}");
                 return 1;
             }
-            news = telling.recv() => if let (Some(file), Some((_, Told::Happened { event }))) = (&mut file, news) {
+            news = telling.recv() => if let (Some(file), Some((_, MemberReport::Happened { event }))) = (&mut file, news) {
                 let at_ms = node.clock().now().0 / 1000;
                 file.append(&Stamped { at_ms, node: node.peer(), event });
             },
@@ -180,9 +180,9 @@ async fn shaped() -> bool {
 struct Status(Node);
 
 impl Answerer for Status {
-    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+    async fn answer(&self, ask: ControlRequest) -> Result<Value, String> {
         match ask {
-            Ask::Status {} => serde_json::to_value(self.0.status().await).map_err(|error| error.to_string()),
+            ControlRequest::Status {} => serde_json::to_value(self.0.status().await).map_err(|error| error.to_string()),
             _ => Err("this node is as its file says".to_owned()),
         }
     }

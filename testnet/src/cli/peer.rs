@@ -37,7 +37,7 @@ pub struct HealthArgs {
     /// The home of a node, or a directory with homes of which the node of this host has claimed one.
     #[arg(long, default_value = "/state", value_name = "DIR")]
     home: PathBuf,
-    /// Ask for the page that `watch` serves at this address instead.
+    /// ControlRequest for the page that `watch` serves at this address instead.
     #[arg(long, value_name = "ADDRESS")]
     page: Option<SocketAddr>,
 }

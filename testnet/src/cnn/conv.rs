@@ -1,8 +1,8 @@
 //! A 3x3 convolution without padding, on images stored pixel by pixel (channels last).
 //!
-//! There is no `im2col`: on the *wide* grid, whose rows are as long as those of the input, the three neighbouring pixels
-//! that a row of the kernel sees are contiguous, so that overlapping windows of the image are the rows of a matrix and
-//! one row of the kernel is one matrix product. The price is two columns of the wide grid that mean nothing.
+//! There is no `im2col`: on the *wide* grid, whose rows are as long as those of the input, the three neighbouring
+//! pixels that a row of the kernel sees are contiguous, so that overlapping windows of the image are the rows of a
+//! matrix and one row of the kernel is one matrix product. The price is two columns of the wide grid that mean nothing.
 
 use super::gemm::{add_rows, fill_rows, matrix, multiply, strided};
 
@@ -54,7 +54,8 @@ impl Conv {
 
     /// Convolves one image onto the wide grid, before any activation.
     ///
-    /// Shapes: `weights: [3, 3, inputs, outputs]`, `bias: [outputs]`, `image: [side, side, inputs]`, `wide: [wide_len]`.
+    /// Shapes: `weights: [3, 3, inputs, outputs]`, `bias: [outputs]`, `image: [side, side, inputs]`, `wide:
+    /// [wide_len]`.
     pub(super) fn forward(&self, weights: &[f32], bias: &[f32], image: &[f32], wide: &mut [f32]) {
         let wide = &mut wide[..self.wide_rows() * self.outputs];
         fill_rows(bias, wide);

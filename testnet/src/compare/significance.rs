@@ -13,8 +13,8 @@ pub struct Welch {
     pub p: f64,
 }
 
-/// Welch's test of two means with unequal variances, two-sided. Nothing if a sample has fewer than two values or both are
-/// constant: then there is no spread to measure the difference by.
+/// Welch's test of two means with unequal variances, two-sided. Nothing if a sample has fewer than two values or both
+/// are constant: then there is no spread to measure the difference by.
 ///
 /// Shapes: `a: [n]`, `b: [m]`.
 ///

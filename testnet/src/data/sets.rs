@@ -73,7 +73,8 @@ pub fn pendigits(dir: &Path) -> Result<(Table, Table), DataError> {
     Ok((part("pendigits.tra.gz", 7494)?, part("pendigits.tes.gz", 3498)?))
 }
 
-/// UCI Optical Digits with its own split: 3,823 rows to train and 1,797 to test on, 64 features from 0 to 16, 10 classes.
+/// UCI Optical Digits with its own split: 3,823 rows to train and 1,797 to test on, 64 features from 0 to 16, 10
+/// classes.
 ///
 /// # Errors
 /// As [`table`], or the shape is another.

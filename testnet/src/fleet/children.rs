@@ -17,7 +17,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::sync::mpsc;
 
 use super::{Fleet, FleetError};
-use crate::member::{MemberSpec, Order, Told, write_rows};
+use crate::member::{MemberCommand, MemberReport, MemberSpec, write_rows};
 
 /// Where children live, and what is different there.
 #[allow(async_fn_in_trait, reason = "used with concrete types only")]
@@ -54,7 +54,7 @@ pub trait Place {
 pub struct Children<P> {
     place: P,
     directory: PathBuf,
-    told: mpsc::Sender<(usize, Told)>,
+    told: mpsc::Sender<(usize, MemberReport)>,
     running: BTreeMap<usize, Running>,
     /// CPU seconds of children that have ended.
     spent: f64,
@@ -78,7 +78,7 @@ impl<P: Place> Children<P> {
         place: P,
         directory: &Path,
         rows: &[Loaded],
-        told: mpsc::Sender<(usize, Told)>,
+        told: mpsc::Sender<(usize, MemberReport)>,
     ) -> Result<Self, FleetError> {
         let fleet = Self { place, directory: directory.to_owned(), told, running: BTreeMap::new(), spent: 0.0 };
         for (peer, rows) in rows.iter().enumerate() {
@@ -128,7 +128,7 @@ impl<P: Place> Fleet for Children<P> {
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 // Whatever else a program may print is no news.
-                let Ok(news) = serde_json::from_str::<Told>(&line) else { continue };
+                let Ok(news) = serde_json::from_str::<MemberReport>(&line) else { continue };
                 if told.blocking_send((peer, news)).is_err() {
                     return;
                 }
@@ -184,17 +184,17 @@ impl<P: Place> Fleet for Children<P> {
     async fn relocate(&mut self, peer: usize) -> Result<(), FleetError> {
         let Some(name) = self.running.get(&peer).map(|running| running.name.clone()) else { return Ok(()) };
         if !self.place.relocate(&name).await? {
-            self.order(peer, Order::Move).await;
+            self.order(peer, MemberCommand::Move).await;
         }
         Ok(())
     }
 
-    async fn order(&mut self, peer: usize, order: Order) {
+    async fn order(&mut self, peer: usize, order: MemberCommand) {
         let Some(running) = self.running.get_mut(&peer) else { return };
         let Ok(line) = serde_json::to_string(&order) else { return };
         // One that is stopped may have too many waiting; newer ones say all that older ones did.
         let _ = running.orders.try_send(line);
-        if order == Order::Leave
+        if order == MemberCommand::Leave
             && let Some(running) = self.running.remove(&peer)
         {
             self.spent += running.cpu_s;

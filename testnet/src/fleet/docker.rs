@@ -1,13 +1,13 @@
 //! Children in containers.
 //!
-//! Each container is started by `docker run -i`, so its input ends with this process, and it with its input; `--rm` takes
-//! it away. The network that joins them is made for one run; a helper process whose input is a pipe from this one
+//! Each container is started by `docker run -i`, so its input ends with this process, and it with its input; `--rm`
+//! takes it away. The network that joins them is made for one run; a helper process whose input is a pipe from this one
 //! ([`reap`]) removes it, and whatever container should be left, however this process ended. Helper and clients are in
 //! process groups of their own, so that Ctrl-C ends the run and not what clears up behind it.
 //!
-//! A node is the first process of its container. Its process here is found by a mark on its command line, without asking
-//! the engine, which takes a second on a busy machine; so it is killed, stopped and measured as any process. Where this
-//! system does not show it (an engine elsewhere, or in a virtual machine), the engine sends the signals.
+//! A node is the first process of its container. Its process here is found by a mark on its command line, without
+//! asking the engine, which takes a second on a busy machine; so it is killed, stopped and measured as any process.
+//! Where this system does not show it (an engine elsewhere, or in a virtual machine), the engine sends the signals.
 
 use std::collections::BTreeMap;
 use std::io::Read;

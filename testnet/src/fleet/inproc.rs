@@ -8,20 +8,20 @@ use peerlearn_harness::{Load, LoadMeter};
 use tokio::sync::mpsc;
 
 use super::{Fleet, FleetError};
-use crate::member::{Member, MemberSpec, Order, Told};
+use crate::member::{Member, MemberCommand, MemberReport, MemberSpec};
 
 /// Nodes in this process. A node that is stopped trains and talks no more, but its threads are there.
 pub struct InProcess {
     rows: Vec<Loaded>,
     homes: PathBuf,
-    told: mpsc::Sender<(usize, Told)>,
+    told: mpsc::Sender<(usize, MemberReport)>,
     members: BTreeMap<usize, Member>,
     meter: LoadMeter,
 }
 
 impl InProcess {
     /// A fleet without nodes. Homes are made under `homes`.
-    pub fn new(rows: Vec<Loaded>, homes: &Path, told: mpsc::Sender<(usize, Told)>) -> Self {
+    pub fn new(rows: Vec<Loaded>, homes: &Path, told: mpsc::Sender<(usize, MemberReport)>) -> Self {
         Self { rows, homes: homes.to_owned(), told, members: BTreeMap::new(), meter: LoadMeter::start() }
     }
 }
@@ -43,7 +43,7 @@ impl Fleet for InProcess {
     }
 
     async fn freeze(&mut self, peer: usize, frozen: bool) -> Result<(), FleetError> {
-        self.order(peer, Order::Hold { still: frozen }).await;
+        self.order(peer, MemberCommand::Hold { still: frozen }).await;
         Ok(())
     }
 
@@ -53,13 +53,13 @@ impl Fleet for InProcess {
     }
 
     async fn relocate(&mut self, peer: usize) -> Result<(), FleetError> {
-        self.order(peer, Order::Move).await;
+        self.order(peer, MemberCommand::Move).await;
         Ok(())
     }
 
-    async fn order(&mut self, peer: usize, order: Order) {
+    async fn order(&mut self, peer: usize, order: MemberCommand) {
         if let Some(member) = self.members.get_mut(&peer)
-            && !member.obey(order).await
+            && !member.handle(order).await
         {
             self.members.remove(&peer);
         }

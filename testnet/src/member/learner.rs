@@ -9,9 +9,9 @@ use peerlearn_sim::attack::{Attack, Attacker};
 
 /// Holds training still while it is closed. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub struct TrainingGate(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gate {
+impl TrainingGate {
     /// Closes or opens it.
     pub fn set(&self, closed: bool) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = closed;
@@ -28,12 +28,12 @@ impl Gate {
 pub struct Experimental {
     inner: Box<dyn Learner>,
     attacker: Option<Attacker>,
-    gate: Gate,
+    gate: TrainingGate,
 }
 
 impl Experimental {
     /// Wraps a learner.
-    pub fn new(inner: Box<dyn Learner>, attack: Option<Attack>, gate: Gate) -> Self {
+    pub fn new(inner: Box<dyn Learner>, attack: Option<Attack>, gate: TrainingGate) -> Self {
         Self { inner, attacker: attack.map(|attack| Attacker::new(attack, 0)), gate }
     }
 }

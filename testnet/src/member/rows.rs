@@ -1,7 +1,7 @@
 //! The rows of one peer as a file, for a node in another process.
 //!
-//! A line of JSON with shapes, then features, then labels as little-endian `u32`, for the training rows, the rows kept apart
-//! and the test rows in turn. Features are bytes where the node keeps bytes, else little-endian `f32`.
+//! A line of JSON with shapes, then features, then labels as little-endian `u32`, for the training rows, the rows kept
+//! apart and the test rows in turn. Features are bytes where the node keeps bytes, else little-endian `f32`.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Numbers of a sketch.
 pub const DIMENSIONS: usize = 256;
 
-/// A model, sketched: every parameter is added, with a sign, to one of [`DIMENSIONS`] numbers (count sketch, Charikar et
-/// al. 2002; feature hashing, Weinberger et al. 2009). Place and sign come from a hash of its index, the same for all.
+/// A model, sketched: every parameter is added, with a sign, to one of [`DIMENSIONS`] numbers (count sketch, Charikar
+/// et al. 2002; feature hashing, Weinberger et al. 2009). Place and sign come from a hash of its index, the same for
+/// all.
 ///
 /// The squared distance of two sketches is that of the models on average, with a relative standard deviation of at most
 /// `sqrt(2 / 256)`, 9 %; of the mean over many pairs less. A model of up to 256 parameters is kept as it is.
@@ -36,7 +37,8 @@ fn mixed(mut value: u64) -> u64 {
     value ^ (value >> 33)
 }
 
-/// Root mean square distance of models to their mean, from sketches; `None` for none, or for sketches of different sizes.
+/// Root mean square distance of models to their mean, from sketches; `None` for none, or for sketches of different
+/// sizes.
 pub fn disagreement<'a>(sketches: impl Iterator<Item = &'a Sketch> + Clone) -> Option<f64> {
     let length = sketches.clone().next()?.0.len();
     if sketches.clone().any(|sketch| sketch.0.len() != length || sketch.0.iter().any(|value| !value.is_finite())) {

@@ -7,8 +7,8 @@ use peerlearn_protocols::id::PeerId;
 
 use super::rows::{LinkRow, MixRow, RoundRow, Row};
 
-/// Folds the events of real nodes into rows. It knows the names of the peers and goes on counting where a restarted node
-/// begins at zero again.
+/// Folds the events of real nodes into rows. It knows the names of the peers and goes on counting where a restarted
+/// node begins at zero again.
 #[derive(Debug, Default)]
 pub struct EventFold {
     names: BTreeMap<PeerId, String>,
@@ -42,8 +42,8 @@ impl EventFold {
         self.names.insert(peer, name);
     }
 
-    /// The rows of an event that happened `t_ms` after the start of the seed; the event's own clock starts anew with its
-    /// node and is not used.
+    /// The rows of an event that happened `t_ms` after the start of the seed; the event's own clock starts anew with
+    /// its node and is not used.
     pub fn rows(&mut self, t_ms: u64, stamped: &Stamped) -> Vec<Row> {
         let name = self.name_of(&stamped.node);
         let row = match &stamped.event {

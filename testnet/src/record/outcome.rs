@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Watts that one busy core is taken to draw. A guess: a desktop processor of 65 W with eight cores draws 8 W a core, an
-/// old server more, a phone 1 W. Nothing is measured; all watt hours scale with it.
+/// Watts that one busy core is taken to draw. A guess: a desktop processor of 65 W with eight cores draws 8 W a core,
+/// an old server more, a phone 1 W. Nothing is measured; all watt hours scale with it.
 pub const WATTS_OF_A_BUSY_CORE: f64 = 10.0;
 
 /// An estimate of the energy that went into some CPU time, in watt hours; memory, disks and networks are not in it.

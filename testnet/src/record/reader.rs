@@ -151,7 +151,8 @@ impl SeedRecord {
         }
     }
 
-    /// How the peers stand after the last row. Tables are folded one after the other: only the last value of each counts.
+    /// How the peers stand after the last row. Tables are folded one after the other: only the last value of each
+    /// counts.
     pub fn standings(&self) -> Standings {
         let mut standings = Standings::default();
         self.peers.iter().for_each(|row| standings.take(&Row::Peer(row.clone())));

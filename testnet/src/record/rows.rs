@@ -1,7 +1,7 @@
 //! One row of each table. Column names are the field names, in this order; new columns may be added at the end.
 //!
-//! Units: `t_ms` are milliseconds since the start of the seed (virtual ones in the simulator), accuracies are fractions,
-//! bytes and CPU seconds count from the start of the seed and never fall, not even when a peer restarts.
+//! Units: `t_ms` are milliseconds since the start of the seed (virtual ones in the simulator), accuracies are
+//! fractions, bytes and CPU seconds count from the start of the seed and never fall, not even when a peer restarts.
 
 use serde::{Deserialize, Serialize};
 

@@ -53,8 +53,8 @@ pub struct Standings {
     t_ms: u64,
 }
 
-/// What a kind of fault does to its peers: `Some(false)` takes them down, `Some(true)` brings them up, others leave them
-/// as they are.
+/// What a kind of fault does to its peers: `Some(false)` takes them down, `Some(true)` brings them up, others leave
+/// them as they are.
 pub fn fault_moves(kind: &str) -> Option<bool> {
     match kind {
         "crash" | "kill" | "stop" | "leave" | "pause" | "freeze" | "sleep" | "absent" | "down" => Some(false),

@@ -97,8 +97,8 @@ impl SeedWriter {
         &self.standings
     }
 
-    /// Appends any row to its table and flushes it. Line ends in the words of a fault become spaces, so that a line stays
-    /// a line.
+    /// Appends any row to its table and flushes it. Line ends in the words of a fault become spaces, so that a line
+    /// stays a line.
     ///
     /// # Errors
     /// The system refused.

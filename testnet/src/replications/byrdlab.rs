@@ -18,7 +18,7 @@ use crate::data::{DataError, mnist};
 /// See the module.
 pub(super) const REPLICATION: Replication = Replication {
     name: "byrdlab",
-    about: "softmax on MNIST, 24 nodes, 4 of them liars: IOS, trimmed mean and clipping under five attacks",
+    about: "softmax on MNIST, 24 nodes, 4 of them Byzantine: IOS, trimmed mean and clipping under five attacks",
     run,
 };
 
@@ -52,7 +52,7 @@ struct TrainingSetup {
 #[serde(deny_unknown_fields)]
 struct Cell {
     rule: String,
-    /// An attack, or "none" for the graph without liars.
+    /// An attack, or "none" for the graph without Byzantine peers.
     attack: String,
     /// Iteration and accuracy of the mean model.
     theirs: Vec<(u64, f64)>,
@@ -81,13 +81,13 @@ impl Graph {
         serde_json::from_str(&text).map_err(|error| DataError::Format { path, what: error.to_string() }.into())
     }
 
-    fn is_liar(&self, node: usize) -> bool {
+    fn is_byzantine(&self, node: usize) -> bool {
         self.byzantine.contains(&node)
     }
 
-    /// Links with Metropolis weights; those of liars are left out where nobody lies.
-    fn links(&self, with_liars: bool) -> Links {
-        let stays = |&(a, b): &(usize, usize)| with_liars || !(self.is_liar(a) || self.is_liar(b));
+    /// Links with Metropolis weights; those of Byzantine peers are left out where nobody lies.
+    fn links(&self, with_byzantine: bool) -> Links {
+        let stays = |&(a, b): &(usize, usize)| with_byzantine || !(self.is_byzantine(a) || self.is_byzantine(b));
         Links::metropolis(self.n, &self.edges.iter().copied().filter(stays).collect::<Vec<_>>(), 0)
     }
 }
@@ -108,11 +108,11 @@ struct Mark {
     worst: f64,
 }
 
-struct Bench<'a> {
+struct Prepared<'a> {
     setup: &'a Setup,
     graph: Graph,
     model: Mlp,
-    /// Rows of every node; liars have none.
+    /// Rows of every node; Byzantine peers have none.
     parts: Vec<Dataset>,
     test: Dataset,
 }
@@ -123,10 +123,11 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     let (train, test) = mnist(&run.data, |byte| (f32::from(byte) / 255.0 - 0.5) / 0.5)?;
     let model = Mlp::new(784, &[], 10, Head::Softmax, Initial::Normal(setup.training.initial_deviation))?;
     let test = test.select(&(0..setup.test_rows.min(test.len())).collect::<Vec<_>>());
-    let bench = Bench { setup: &setup, parts: by_label(&train, &graph), graph, model, test };
+    let prepared = Prepared { setup: &setup, parts: by_label(&train, &graph), graph, model, test };
     let cells: Vec<&Cell> = setup.cells.iter().filter(|cell| run.wants(&cell.label())).collect();
     let jobs: Vec<(&Cell, u64)> = (0..setup.seeds).flat_map(|seed| cells.iter().map(move |&c| (c, seed))).collect();
-    let found: Vec<Found> = jobs.par_iter().map(|&(cell, seed)| bench.found(cell, seed)).collect::<Result<_, _>>()?;
+    let found: Vec<Found> =
+        jobs.par_iter().map(|&(cell, seed)| prepared.found(cell, seed)).collect::<Result<_, _>>()?;
     let of_cell = |index: usize| found.iter().skip(index).step_by(cells.len()).collect::<Vec<_>>();
     let rows = cells.iter().enumerate().flat_map(|(index, cell)| rows(&setup, cell, &of_cell(index))).collect();
     let drawn = cells.iter().enumerate().filter(|(_, cell)| cell.drawn);
@@ -145,7 +146,7 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
 fn by_label(train: &Dataset, graph: &Graph) -> Vec<Dataset> {
     let mut honest = 0;
     let part = |node: usize| {
-        if graph.is_liar(node) {
+        if graph.is_byzantine(node) {
             return train.select(&[]);
         }
         let (digit, turn) = (honest / 2 % train.classes(), honest % 2);
@@ -156,7 +157,7 @@ fn by_label(train: &Dataset, graph: &Graph) -> Vec<Dataset> {
     (0..graph.n).map(part).collect()
 }
 
-impl Bench<'_> {
+impl Prepared<'_> {
     fn found(&self, cell: &Cell, seed: u64) -> Result<Found, ReplicationError> {
         let until = if seed == 0 { self.setup.iterations } else { self.setup.spread_iterations };
         let setup = self.setup;
@@ -171,7 +172,7 @@ impl Bench<'_> {
 
     fn simulate(&self, cell: &Cell, seed: u64, until: u64) -> Result<Found, ReplicationError> {
         let mut network = self.network(cell, seed)?;
-        let honest: Vec<usize> = (0..self.graph.n).filter(|&node| !self.graph.is_liar(node)).collect();
+        let honest: Vec<usize> = (0..self.graph.n).filter(|&node| !self.graph.is_byzantine(node)).collect();
         let mut found = Found { curve: Vec::new(), marks: Vec::new() };
         for iteration in 1..=until {
             network.round()?;
@@ -199,10 +200,11 @@ impl Bench<'_> {
             weight_decay: recipe.weight_decay,
             ..Training::default()
         };
-        // Without an attack liars are there but alone and silent; marking them keeps them out of the measurement.
+        // Without an attack Byzantine peers are there but alone and silent; marking them keeps them out of the
+        // measurement.
         let silent = Attack::SignFlip;
         let start = |node: usize| Start {
-            attack: self.graph.is_liar(node).then_some(attack.unwrap_or(silent)),
+            attack: self.graph.is_byzantine(node).then_some(attack.unwrap_or(silent)),
             ..Start::new(self.parts[node].clone(), self.model.initial(1_000 * seed + 100 + node as u64))
         };
         let links = self.graph.links(attack.is_some());

@@ -1,5 +1,5 @@
-//! ClippedGossip on MNIST (He, Karimireddy, Jaggi 2022): Figure 6, a ring of honest peers with two liars each, and
-//! Figure 4, two cliques joined by one edge.
+//! ClippedGossip on MNIST (He, Karimireddy, Jaggi 2022): Figure 6, a ring of honest peers with two Byzantine peers
+//! each, and Figure 4, two cliques joined by one edge.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use peerlearn_sim::lockstep::{Links, Lockstep, Network, Start};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, parsed, remembered};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, assign, parsed, remembered};
 use crate::cnn::{ClippedGossipCnn, Dropout};
 use crate::data::{DataError, mnist};
 
 /// See the module.
 pub(super) const REPLICATION: Replication = Replication {
     name: "clipped-gossip",
-    about: "a small CNN on MNIST: a ring in which two of four neighbours lie, and two cliques joined by one edge",
+    about: "a small CNN on MNIST: a ring in which two of four neighbours are Byzantine, and two cliques joined by one edge",
     run,
 };
 
@@ -60,8 +60,8 @@ struct Shape {
     /// Honest peers.
     peers: usize,
     /// Liars that everybody hears.
-    liars: usize,
-    /// Parts that the training rows are dealt into; peers get the first ones.
+    byzantine: usize,
+    /// Parts that the training rows are partitioned into; peers get the first ones.
     parts: usize,
     /// Weight of every link.
     weight: f32,
@@ -134,7 +134,7 @@ struct Found {
     worst: f64,
 }
 
-struct Bench<'a> {
+struct Prepared<'a> {
     setup: &'a Setup,
     model: ClippedGossipCnn,
     train: Dataset,
@@ -145,14 +145,14 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let (train, test) = mnist(&run.data, |byte| (f32::from(byte) / 255.0 - 0.1307) / 0.3081)?;
     let dropout = if setup.training.frozen { Dropout::Frozen } else { Dropout::Fresh };
-    let bench =
-        Bench { setup: &setup, model: ClippedGossipCnn::new(dropout)?, train, test: first(&test, setup.test_rows) };
+    let prepared =
+        Prepared { setup: &setup, model: ClippedGossipCnn::new(dropout)?, train, test: first(&test, setup.test_rows) };
     let cells: Vec<&Cell> = setup.cells.iter().filter(|cell| run.wants(&cell.label())).collect();
-    let found: Vec<Found> = cells.par_iter().map(|cell| bench.found(cell)).collect::<Result<_, _>>()?;
+    let found: Vec<Found> = cells.par_iter().map(|cell| prepared.found(cell)).collect::<Result<_, _>>()?;
     let (mut curves, mut rows) = (Vec::new(), Vec::new());
     for (cell, found) in cells.iter().zip(&found) {
         let theirs = their_curve(cell, &run.data)?;
-        rows.push(row(cell, bench.shape(cell).iterations, found, theirs.as_ref()));
+        rows.push(row(cell, prepared.shape(cell).iterations, found, theirs.as_ref()));
         if cell.drawn {
             let points = found.curve.iter().map(|&(x, y)| (x as f64, y)).collect();
             curves.push(Curve { label: cell.label(), theirs: false, points });
@@ -172,7 +172,7 @@ fn first(rows: &Dataset, count: usize) -> Dataset {
     rows.select(&(0..count.min(rows.len())).collect::<Vec<_>>())
 }
 
-impl Bench<'_> {
+impl Prepared<'_> {
     fn found(&self, cell: &Cell) -> Result<Found, ReplicationError> {
         let Setup { seed, test_rows, curve_rows, curve_every, .. } = *self.setup;
         let (shape, training) = (self.shape(cell), &self.setup.training);
@@ -220,17 +220,17 @@ impl Bench<'_> {
         let rule: Rule = parsed("rule", &cell.rule)?;
         let attack: Option<Attack> = if cell.attack == "none" { None } else { Some(parsed("attack", &cell.attack)?) };
         let params = self.model.initial(setup.seed);
-        // What liars send does not need training, and what they send depends on who hears it: two that everybody hears
-        // are the same as two for everybody.
-        let liars = attack.map_or(0, |_| shape.liars);
-        let liar = || Start { attack, ..Start::new(self.train.select(&[]), params.clone()) };
+        // What Byzantine peers send does not need training, and what they send depends on who hears it: two that
+        // everybody hears are the same as two for everybody.
+        let byzantine = attack.map_or(0, |_| shape.byzantine);
+        let attacker = || Start { attack, ..Start::new(self.train.select(&[]), params.clone()) };
         let mut starts: Vec<Start> = self
             .parts(cell.place, shape)
             .into_iter()
             .map(|part| first(&part, recipe.rows_per_peer))
             .map(|rows| Start { validation: Some(first(&rows, recipe.probe_rows)), ..Start::new(rows, params.clone()) })
             .collect();
-        starts.extend((0..liars).map(|_| liar()));
+        starts.extend((0..byzantine).map(|_| attacker()));
         let training = Training {
             batch: recipe.batch,
             learning_rate: recipe.learning_rate,
@@ -239,7 +239,7 @@ impl Bench<'_> {
             order: if recipe.frozen { BatchOrder::Repeated } else { BatchOrder::Shuffled },
             ..Training::default()
         };
-        let links = Links::Fixed(links(cell.place, shape, liars));
+        let links = Links::Fixed(links(cell.place, shape, byzantine));
         let config = Lockstep {
             recipe: Recipe { training, rule, codec: Codec::F32, ..Recipe::default() },
             links,
@@ -252,13 +252,13 @@ impl Bench<'_> {
     /// Rows of each honest peer.
     fn parts(&self, place: Place, shape: Shape) -> Vec<Dataset> {
         let mut parts = match place {
-            Place::Majority | Place::DumbbellIid => deal(&self.train, shape.parts, self.setup.seed),
+            Place::Majority | Place::DumbbellIid => assign(&self.train, shape.parts, self.setup.seed),
             Place::Dumbbell => {
                 let half = self.train.classes() as u32 / 2;
                 let clique = |low: bool| {
                     let rows: Vec<usize> =
                         (0..self.train.len()).filter(|&row| (self.train.labels()[row] < half) == low).collect();
-                    deal(&self.train.select(&rows), shape.parts / 2, self.setup.seed)
+                    assign(&self.train.select(&rows), shape.parts / 2, self.setup.seed)
                 };
                 [clique(true), clique(false)].concat()
             }
@@ -268,8 +268,8 @@ impl Bench<'_> {
     }
 }
 
-/// For every peer whom it hears; liars come after the honest.
-fn links(place: Place, shape: Shape, liars: usize) -> Vec<Vec<(usize, f32)>> {
+/// For every peer whom it hears; Byzantine peers come after the honest.
+fn links(place: Place, shape: Shape, byzantine: usize) -> Vec<Vec<(usize, f32)>> {
     let (peers, half) = (shape.peers, shape.peers / 2);
     let linked = |a: usize, b: usize| match place {
         Place::Majority => (a + 1) % peers == b || (b + 1) % peers == a,
@@ -278,9 +278,9 @@ fn links(place: Place, shape: Shape, liars: usize) -> Vec<Vec<(usize, f32)>> {
     };
     let heard = |a: usize| {
         let honest = (0..peers).filter(move |&b| a != b && linked(a, b));
-        honest.chain(peers..peers + liars).map(|from| (from, shape.weight)).collect()
+        honest.chain(peers..peers + byzantine).map(|from| (from, shape.weight)).collect()
     };
-    (0..peers).map(heard).chain((0..liars).map(|_| Vec::new())).collect()
+    (0..peers).map(heard).chain((0..byzantine).map(|_| Vec::new())).collect()
 }
 
 fn row(cell: &Cell, iterations: u64, found: &Found, curve: Option<&Curve>) -> Vec<String> {
@@ -337,9 +337,9 @@ mod tests {
 
     #[test]
     fn graphs_by_hand() {
-        let shape = Shape { iterations: 1, peers: 4, liars: 2, parts: 4, weight: 0.1 };
-        let heard = |place, liars, peer: usize| -> Vec<usize> {
-            links(place, shape, liars)[peer].iter().map(|(from, _)| *from).collect()
+        let shape = Shape { iterations: 1, peers: 4, byzantine: 2, parts: 4, weight: 0.1 };
+        let heard = |place, byzantine, peer: usize| -> Vec<usize> {
+            links(place, shape, byzantine)[peer].iter().map(|(from, _)| *from).collect()
         };
         assert_eq!(heard(Place::Majority, 2, 0), [1, 3, 4, 5]);
         assert!(heard(Place::Majority, 2, 4).is_empty());

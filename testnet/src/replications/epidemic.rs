@@ -77,7 +77,7 @@ impl TryFrom<String> for Variant {
 }
 
 /// What all variants share.
-struct Bench {
+struct Prepared {
     setup: Setup,
     model: Mlp,
     train: Dataset,
@@ -106,16 +106,16 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
         let rows: Vec<usize> = (0..test.len()).filter(|row| (row % WATCHED == 0) == watched).collect();
         test.select(&rows)
     };
-    let bench = Bench { watched: of_test(true), judged: of_test(false), setup, model, train };
-    let (rate, mut rows) = best_rate(&bench)?;
-    let mut report = Report { title: bench.title(rate), columns: bench.columns(), rows: vec![], ..blank() };
-    rows.extend(bench.references(rate)?);
-    for variant in bench.setup.variants.iter().filter(|variant| run.wants(&variant.label)) {
-        let trials = bench.setup.seeds.iter().map(|&seed| bench.trial(variant, rate, seed));
+    let prepared = Prepared { watched: of_test(true), judged: of_test(false), setup, model, train };
+    let (rate, mut rows) = best_rate(&prepared)?;
+    let mut report = Report { title: prepared.title(rate), columns: prepared.columns(), rows: vec![], ..blank() };
+    rows.extend(prepared.references(rate)?);
+    for variant in prepared.setup.variants.iter().filter(|variant| run.wants(&variant.label)) {
+        let trials = prepared.setup.seeds.iter().map(|&seed| prepared.trial(variant, rate, seed));
         let trials = trials.collect::<Result<Vec<Trial>, _>>()?;
-        report.rows.push(bench.row(&variant.label, &trials));
+        report.rows.push(prepared.row(&variant.label, &trials));
         eprintln!("{}", report.rows.last().map(|row| row.join(" | ")).unwrap_or_default());
-        if bench.setup.pictured.contains(&variant.label) {
+        if prepared.setup.pictured.contains(&variant.label) {
             report.curves.push(curve(variant, &trials));
         }
     }
@@ -139,7 +139,7 @@ pub(super) fn digits(data: &Path) -> Result<(Dataset, Dataset), DataError> {
     Ok((scaled(train)?, scaled(test)?))
 }
 
-/// Rows sorted by label, cut into equal shards, and so many shards dealt to every peer (McMahan et al. 2017).
+/// Rows sorted by label, cut into equal shards, and so many shards partitioned to every peer (McMahan et al. 2017).
 fn shards(rows: &Dataset, peers: usize, each: usize, seed: u64) -> Vec<Dataset> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -154,14 +154,14 @@ fn shards(rows: &Dataset, peers: usize, each: usize, seed: u64) -> Vec<Dataset> 
 ///
 /// # Errors
 /// At the first step size, which should be the smallest, models stopped being finite.
-fn best_rate(bench: &Bench) -> Result<(f32, Vec<Vec<String>>), ReplicationError> {
+fn best_rate(prepared: &Prepared) -> Result<(f32, Vec<Vec<String>>), ReplicationError> {
     let (mut best, mut rows) = (None, Vec::new());
-    for &rate in &bench.setup.rates {
-        match (best, tried(bench, rate)) {
+    for &rate in &prepared.setup.rates {
+        match (best, tried(prepared, rate)) {
             (None, Err(error)) => return Err(error.into()),
             // Too large a step size is no candidate.
             (Some(_), Err(_)) => {
-                let empty = bench.columns().into_iter().skip(2).map(|_| String::new());
+                let empty = prepared.columns().into_iter().skip(2).map(|_| String::new());
                 rows.push([format!("step size {rate}"), "diverged".to_owned()].into_iter().chain(empty).collect());
             }
             (_, Ok((sum, more))) => {
@@ -174,19 +174,19 @@ fn best_rate(bench: &Bench) -> Result<(f32, Vec<Vec<String>>), ReplicationError>
 }
 
 /// The sum of what all variants reach with a step size, and a row each.
-fn tried(bench: &Bench, rate: f32) -> Result<(f64, Vec<Vec<String>>), ParamsError> {
+fn tried(prepared: &Prepared, rate: f32) -> Result<(f64, Vec<Vec<String>>), ParamsError> {
     let (mut sum, mut rows) = (0.0, Vec::new());
-    for variant in &bench.setup.rate_variants {
-        let trials = bench.setup.rate_seeds.iter().map(|&seed| bench.trial(variant, rate, seed));
+    for variant in &prepared.setup.rate_variants {
+        let trials = prepared.setup.rate_seeds.iter().map(|&seed| prepared.trial(variant, rate, seed));
         let trials = trials.collect::<Result<Vec<Trial>, _>>()?;
         // The last watched accuracy: the rows of the final accuracy choose nothing.
         sum += trials.iter().filter_map(|trial| trial.points.last()).map(|point| point.2).sum::<f64>();
-        rows.push(bench.row(&format!("{}, step size {rate}", variant.label), &trials));
+        rows.push(prepared.row(&format!("{}, step size {rate}", variant.label), &trials));
     }
     Ok((sum, rows))
 }
 
-impl Bench {
+impl Prepared {
     fn title(&self, rate: f32) -> String {
         let Setup { peers, shards, models, seeds, .. } = &self.setup;
         format!(

@@ -1,6 +1,6 @@
 //! Gossip learning by pushes, as the simulator gossipy (Polato 2022) has it, and our pulls on the same data.
 
-mod bench;
+mod prepared;
 mod push;
 mod token;
 
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
-use bench::{Bench, Mark};
+use prepared::{Mark, Prepared};
 
 /// See the module.
 pub(super) const REPLICATION: Replication = Replication {
@@ -97,7 +97,8 @@ struct Ours {
     fan_out: usize,
     #[serde(default)]
     int8: bool,
-    /// Under churn everyone is there, and as many models get lost as theirs lose to both: only for experiments with churn.
+    /// Under churn everyone is there, and as many models get lost as theirs lose to both: only for experiments with
+    /// churn.
     #[serde(default)]
     same_arrivals: bool,
     #[serde(default)]
@@ -150,8 +151,8 @@ fn one(
     rounds: &[u64],
     report: &mut Report,
 ) -> Result<(), ReplicationError> {
-    let benches: Vec<Bench<'_>> =
-        (0..setup.seeds).map(|seed| Bench::new(setup, experiment, &run.data, seed)).collect::<Result<_, _>>()?;
+    let benches: Vec<Prepared<'_>> =
+        (0..setup.seeds).map(|seed| Prepared::new(setup, experiment, &run.data, seed)).collect::<Result<_, _>>()?;
     let theirs: Vec<Mark> = (0..experiment.rounds.len())
         .map(|at| Mark { accuracy: experiment.accuracy[at], auc: experiment.auc.get(at).copied() })
         .collect();
@@ -159,7 +160,7 @@ fn one(
     let pushed: Vec<Vec<Mark>> = benches.par_iter().map(push::run).collect();
     add(report, experiment, "its pushes, here", rounds, &pushed);
     for ours in setup.ours.iter().filter(|ours| experiment.online < 1.0 || !ours.same_arrivals) {
-        let found: Vec<Vec<Mark>> = benches.par_iter().map(|bench| bench.pull(ours)).collect::<Result<_, _>>()?;
+        let found: Vec<Vec<Mark>> = benches.par_iter().map(|prepared| prepared.pull(ours)).collect::<Result<_, _>>()?;
         add(report, experiment, &ours.label, rounds, &found);
     }
     Ok(())

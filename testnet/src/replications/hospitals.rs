@@ -1,7 +1,7 @@
 //! Fed-Heart-Disease of the benchmark FLamby (Ogier du Terrail et al. 2022), and the same hospitals without a server.
 
-mod bench;
 mod learn;
+mod prepared;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::{Axes, Curve, Replication, ReplicationError, Report, Run, spread};
-use bench::{Bench, Found};
+use prepared::{Found, Prepared};
 
 /// See the module.
 pub(super) const REPLICATION: Replication = Replication {
@@ -125,9 +125,9 @@ impl Method<'_> {
 
 fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
-    let bench = Bench::new(&setup, &run.data)?;
+    let prepared = Prepared::new(&setup, &run.data)?;
     let mut methods = vec![Method::Pooled];
-    methods.extend((0..bench.hospitals()).map(Method::Alone));
+    methods.extend((0..prepared.hospitals()).map(Method::Alone));
     methods.extend(setup.peers.iter().map(Method::Peers));
     methods.extend(setup.adaptive.iter().map(Method::Adaptive));
     let mut report = Report {
@@ -135,7 +135,7 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
             "Heart disease in four hospitals, {} seeds: accuracy on test rows, mean ± deviation",
             setup.seeds
         ),
-        columns: columns(bench.hospitals()),
+        columns: columns(prepared.hospitals()),
         rows: Vec::new(),
         curves: Vec::new(),
         axes: Axes { x: "round".into(), y: "accuracy, mean of hospitals".into(), log_x: true },
@@ -143,7 +143,7 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     for method in methods.iter().filter(|method| run.wants(&method.label())) {
         let found: Vec<Found> = (setup.first_seed..setup.first_seed + setup.seeds)
             .into_par_iter()
-            .map(|seed| bench.learn(method, seed))
+            .map(|seed| prepared.learn(method, seed))
             .collect::<Result<_, _>>()?;
         add(&mut report, &setup, method, &found);
     }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use super::{Axes, Curve, Replication, ReplicationError, Report, Run, deal, dirichlet, spread};
+use super::{Axes, Curve, Replication, ReplicationError, Report, Run, assign, dirichlet, spread};
 
 /// See the module.
 pub(super) const REPLICATION: Replication =
@@ -92,7 +92,7 @@ impl TryFrom<String> for Threat {
     }
 }
 
-/// How rows are dealt.
+/// How rows are partitioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Split {
     Alike,
@@ -100,7 +100,7 @@ enum Split {
 }
 
 /// What everything shares.
-struct Bench {
+struct Prepared {
     setup: Setup,
     model: Mlp,
     train: Dataset,
@@ -134,22 +134,22 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
     let setup: Setup = run.scenario.setup()?;
     let (train, test) = super::epidemic::digits(&run.data)?;
     let model = Mlp::new(train.width(), &setup.hidden, train.classes(), Head::Softmax, Initial::He)?;
-    let bench = Bench { setup, model, train, test };
+    let prepared = Prepared { setup, model, train, test };
     let mut grid = Vec::new();
     for split in [Split::Alike, Split::Skewed] {
-        for defence in bench.setup.defences.iter().filter(|defence| run.wants(&defence.label)) {
-            grid.extend(bench.setup.threats.iter().map(|threat| (split, defence, threat)));
+        for defence in prepared.setup.defences.iter().filter(|defence| run.wants(&defence.label)) {
+            grid.extend(prepared.setup.threats.iter().map(|threat| (split, defence, threat)));
         }
     }
     let cell = |(split, defence, threat): (Split, _, _)| -> Result<Cell<'_>, ParamsError> {
-        let trials = bench.setup.seeds.iter().map(|&seed| bench.trial(split, defence, threat, seed));
+        let trials = prepared.setup.seeds.iter().map(|&seed| prepared.trial(split, defence, threat, seed));
         Ok(Cell { split, defence, threat, trials: trials.collect::<Result<_, _>>()? })
     };
     let cells = grid.into_par_iter().map(cell).collect::<Result<Vec<_>, _>>()?;
-    Ok(bench.report(&cells))
+    Ok(prepared.report(&cells))
 }
 
-impl Bench {
+impl Prepared {
     fn trial(&self, split: Split, defence: &Defence, threat: &Threat, seed: u64) -> Result<Trial, ParamsError> {
         let mut network = self.network(split, defence, threat, seed)?;
         let of_picture = split == Split::Skewed && threat.label == self.setup.pictured_threat;
@@ -182,7 +182,7 @@ impl Bench {
             ..Lockstep::default()
         };
         let parts = match split {
-            Split::Alike => deal(&self.train, honest, seed),
+            Split::Alike => assign(&self.train, honest, seed),
             Split::Skewed => dirichlet(&self.train, honest, self.setup.alpha, self.setup.least_rows, seed),
         };
         let params = self.model.initial(seed);
@@ -193,7 +193,7 @@ impl Bench {
         let mut starts: Vec<Start> = parts.into_iter().map(start(None)).collect();
         if threat.attack.is_some() {
             // Attackers know rows like everyone's, and take none from the honest.
-            let known = deal(&self.train, honest, seed ^ 0xa77).into_iter().take(attackers);
+            let known = assign(&self.train, honest, seed ^ 0xa77).into_iter().take(attackers);
             starts.extend(known.map(start(threat.attack)));
         }
         Network::new(&self.model, config, starts)

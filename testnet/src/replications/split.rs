@@ -1,4 +1,4 @@
-//! Dealing rows to peers.
+//! Partitioning rows to peers.
 
 use peerlearn::data::{cut_by_shares, dirichlet_shares};
 use peerlearn_protocols::dataset::Dataset;
@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// Equal shuffled parts. The last rows that do not fill a round are left out.
-pub fn deal(rows: &Dataset, peers: usize, seed: u64) -> Vec<Dataset> {
+pub fn assign(rows: &Dataset, peers: usize, seed: u64) -> Vec<Dataset> {
     let mut indices: Vec<usize> = (0..rows.len()).collect();
     indices.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     indices.chunks(rows.len() / peers).take(peers).map(|part| rows.select(part)).collect()
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_dealt_once_and_nobody_is_left_out() {
+    fn every_row_is_assigned_once_and_nobody_is_left_out() {
         for alpha in [0.05, 1.0, 100.0] {
             let parts = dirichlet(&rows(), 10, alpha, 8, 3);
             let mut all: Vec<i32> =
@@ -51,7 +51,7 @@ mod tests {
             assert_eq!(all, (0..400).collect::<Vec<_>>());
             assert!(parts.iter().all(|part| part.len() >= 8));
         }
-        let parts = deal(&rows(), 7, 0);
+        let parts = assign(&rows(), 7, 0);
         assert!(parts.iter().all(|part| part.len() == 57) && parts.len() == 7);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerlearn::network::links::{Link, LinkTable};
+use peerlearn::network::links::{LinkShape, LinkTable};
 use peerlearn_protocols::id::PeerId;
 
 use crate::scenario::{Act, LinkSetup, Plan};
@@ -59,7 +59,7 @@ impl LinkBook {
         let mut table = LinkTable { usual: link(&own), rate: own.rate.map(|rate| rate.0), ..LinkTable::default() };
         for (other, id) in ids.iter().enumerate().filter(|(other, _)| *other != peer) {
             let theirs = link(&self.setup(other));
-            let between = Link {
+            let between = LinkShape {
                 delay_us: table.usual.delay_us.max(theirs.delay_us),
                 loss: table.usual.loss.max(theirs.loss),
                 mute: self.is_cut(peer, other),
@@ -73,8 +73,8 @@ impl LinkBook {
     }
 }
 
-fn link(setup: &LinkSetup) -> Link {
+fn link(setup: &LinkSetup) -> LinkShape {
     let micros = |span: crate::scenario::Span| span.0.as_micros() as u64;
     let delay_us = setup.delay.map_or((0, 0), |(least, most)| (micros(least), micros(most)));
-    Link { delay_us, loss: setup.loss.unwrap_or(0.0), ..Link::default() }
+    LinkShape { delay_us, loss: setup.loss.unwrap_or(0.0), ..LinkShape::default() }
 }

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::links::LinkBook;
 use super::{Ending, RunError};
 use crate::fleet::{Fleet, key};
-use crate::member::{MemberSpec, Order, Sketch, Told, disagreement, peer_of};
+use crate::member::{MemberCommand, MemberReport, MemberSpec, Sketch, disagreement, peer_of};
 use crate::record::{EventFold, FaultRow, PeerRow, Row, SeedWriter};
-use crate::scenario::{Act, Dealt, Plan, Step};
+use crate::scenario::{Act, Partitioned, Plan, Step};
 
 /// How often the whole network is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -48,15 +48,15 @@ struct Standing {
 /// A node could not be started or handled, or nothing can be written any more. All nodes have ended then.
 pub async fn run_real<F: Fleet>(
     plan: &Plan,
-    dealt: &Dealt,
+    partitioned: &Partitioned,
     fleet: &mut F,
-    told: mpsc::Receiver<(usize, Told)>,
+    told: mpsc::Receiver<(usize, MemberReport)>,
     writer: &mut SeedWriter,
     stop: watch::Receiver<bool>,
     watch: &mut dyn FnMut(&Row),
 ) -> Result<Ending, RunError> {
     let mut run = Run::new(plan, fleet, writer, watch);
-    let ending = run.through(dealt, told, stop).await;
+    let ending = run.through(partitioned, told, stop).await;
     run.fleet.end().await;
     ending
 }
@@ -107,11 +107,11 @@ impl<'a, F: Fleet> Run<'a, F> {
 
     async fn through(
         &mut self,
-        dealt: &Dealt,
-        mut told: mpsc::Receiver<(usize, Told)>,
+        partitioned: &Partitioned,
+        mut told: mpsc::Receiver<(usize, MemberReport)>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Ending, RunError> {
-        self.introduce(dealt)?;
+        self.introduce(partitioned)?;
         if !self.gather(&mut told, &mut stop).await? {
             return Ok(Ending::Interrupted);
         }
@@ -149,12 +149,12 @@ impl<'a, F: Fleet> Run<'a, F> {
         }
     }
 
-    /// Starts everybody who is there from the start: one first, then twice as many each time, so that all but the first have
-    /// somebody to dial. They train when the last one is up: a container takes a second or more to start, a round less.
-    /// False when somebody stopped the run.
+    /// Starts everybody who is there from the start: one first, then twice as many each time, so that all but the first
+    /// have somebody to dial. They train when the last one is up: a container takes a second or more to start, a round
+    /// less. False when somebody stopped the run.
     async fn gather(
         &mut self,
-        told: &mut mpsc::Receiver<(usize, Told)>,
+        told: &mut mpsc::Receiver<(usize, MemberReport)>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<bool, RunError> {
         let first: Vec<usize> = (0..self.peers.len()).filter(|&peer| !self.is_late(peer)).collect();
@@ -174,7 +174,7 @@ impl<'a, F: Fleet> Run<'a, F> {
         self.began = Instant::now();
         self.has_begun = true;
         for peer in first {
-            self.fleet.order(peer, Order::Begin).await;
+            self.fleet.order(peer, MemberCommand::Begin).await;
         }
         Ok(true)
     }
@@ -188,8 +188,8 @@ impl<'a, F: Fleet> Run<'a, F> {
         self.began.elapsed().as_millis() as u64
     }
 
-    fn introduce(&mut self, dealt: &Dealt) -> Result<(), RunError> {
-        for (index, (peer, rows)) in self.plan.peers.iter().zip(&dealt.parts).enumerate() {
+    fn introduce(&mut self, partitioned: &Partitioned) -> Result<(), RunError> {
+        for (index, (peer, rows)) in self.plan.peers.iter().zip(&partitioned.parts).enumerate() {
             let row = PeerRow {
                 peer: self.peers[index].id.to_string(),
                 name: peer.name.clone(),
@@ -248,7 +248,11 @@ impl<'a, F: Fleet> Run<'a, F> {
     }
 
     /// Waits until nodes are up, so that the next ones have somebody to dial.
-    async fn hear_hello(&mut self, wave: &[usize], told: &mut mpsc::Receiver<(usize, Told)>) -> Result<(), RunError> {
+    async fn hear_hello(
+        &mut self,
+        wave: &[usize],
+        told: &mut mpsc::Receiver<(usize, MemberReport)>,
+    ) -> Result<(), RunError> {
         let mut missing: BTreeSet<usize> = wave.iter().copied().collect();
         let mut deadline = Instant::now() + HELLO;
         while let Some(&first) = missing.first() {
@@ -257,7 +261,7 @@ impl<'a, F: Fleet> Run<'a, F> {
                 let reason = format!("{} did not say that it is up", self.plan.peers[first].name);
                 return Err(RunError::Driver { driver: "of real nodes", reason });
             };
-            let is_hello = matches!(news, Told::Hello { .. });
+            let is_hello = matches!(news, MemberReport::Hello { .. });
             self.take(from, news)?;
             if let Some(reason) = self.failed.take() {
                 return Err(RunError::Driver { driver: "of real nodes", reason });
@@ -269,16 +273,16 @@ impl<'a, F: Fleet> Run<'a, F> {
         Ok(())
     }
 
-    fn take(&mut self, peer: usize, news: Told) -> Result<(), RunError> {
+    fn take(&mut self, peer: usize, news: MemberReport) -> Result<(), RunError> {
         let (at_ms, node) = (self.now_ms(), self.peers[peer].id);
         match news {
-            Told::Hello { addresses, round, .. } => {
+            MemberReport::Hello { addresses, round, .. } => {
                 self.peers[peer].addresses = addresses;
                 self.peers[peer].rounds = round;
             }
-            Told::Sampled { sketch } => self.peers[peer].sketch = Some(sketch),
-            Told::Failed { reason } => self.failed = Some(format!("{}: {reason}", self.plan.peers[peer].name)),
-            Told::Happened { event } => {
+            MemberReport::Sampled { sketch } => self.peers[peer].sketch = Some(sketch),
+            MemberReport::Failed { reason } => self.failed = Some(format!("{}: {reason}", self.plan.peers[peer].name)),
+            MemberReport::Happened { event } => {
                 if let NodeEvent::RoundClosed { round, .. } = &event {
                     self.peers[peer].rounds = *round;
                 }
@@ -309,7 +313,7 @@ impl<'a, F: Fleet> Run<'a, F> {
                 }
                 Act::Leave(peer) => {
                     self.is_gone(peer);
-                    self.fleet.order(peer, Order::Leave).await;
+                    self.fleet.order(peer, MemberCommand::Leave).await;
                 }
                 Act::Wipe(peer) => self.wipe(peer)?,
                 Act::Freeze(peer) | Act::Thaw(peer) => {
@@ -319,7 +323,7 @@ impl<'a, F: Fleet> Run<'a, F> {
                 }
                 Act::Move(peer) => self.fleet.relocate(peer).await?,
                 Act::Clock(peer, rate, jump) => {
-                    self.fleet.order(peer, Order::Clock { rate, jump_ms: jump.as_millis() as u64 }).await;
+                    self.fleet.order(peer, MemberCommand::Clock { rate, jump_ms: jump.as_millis() as u64 }).await;
                 }
                 Act::Disk(peer, full) => {
                     if !self.fleet.fill_disk(peer, full).await? {
@@ -364,7 +368,7 @@ impl<'a, F: Fleet> Run<'a, F> {
         let ids = self.ids();
         for peer in (0..self.peers.len()).filter(|&peer| self.peers[peer].up).collect::<Vec<_>>() {
             let table = self.links.table(peer, &ids);
-            self.fleet.order(peer, Order::Links { table }).await;
+            self.fleet.order(peer, MemberCommand::Links { table }).await;
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::links::LinkBook;
 use super::{Ending, RunError};
 use crate::record::{FaultRow, LinkRow, MixRow, PeerRow, RoundRow, Row, SeedWriter};
-use crate::scenario::{Act, Dealt, LinkSetup, PeerPlan, Plan, Step};
+use crate::scenario::{Act, LinkSetup, Partitioned, PeerPlan, Plan, Step};
 use crate::simulation;
 
 /// How often the whole network is looked at, in virtual time.
@@ -32,16 +32,16 @@ const UPLINK: f64 = 1e9;
 /// The scenario asks for what cannot be simulated, or nothing can be written any more.
 pub fn run_simulated(
     plan: &Plan,
-    dealt: &Dealt,
+    partitioned: &Partitioned,
     writer: &mut SeedWriter,
     stop: &watch::Receiver<bool>,
     watch: &mut dyn FnMut(&Row),
 ) -> Result<Ending, RunError> {
     check(plan)?;
-    let model = model(plan, dealt)?;
+    let model = model(plan, partitioned)?;
     let links = LinkBook::new(plan);
     let initial = model.initial(plan.seed);
-    let peers = plan.peers.iter().zip(&dealt.parts).zip(recipes(plan));
+    let peers = plan.peers.iter().zip(&partitioned.parts).zip(recipes(plan));
     let starts = peers.enumerate().map(|(index, ((peer, rows), recipe))| PeerStart {
         recipe: Some(recipe),
         // Who is slow trains longer; the pauses are those of all.
@@ -54,16 +54,16 @@ pub fn run_simulated(
     });
     let mut world = World::new(&*model, world_config(plan)?, starts.collect())?;
     world.record(true);
-    let tests = dealt.parts.iter().map(|part| part.test.clone()).collect();
-    let owns = dealt.parts.iter().map(|part| part.validation.clone()).collect();
-    let every = dealt.parts.iter().zip(&plan.peers).map(|(part, peer)| {
+    let tests = partitioned.parts.iter().map(|part| part.test.clone()).collect();
+    let owns = partitioned.parts.iter().map(|part| part.validation.clone()).collect();
+    let every = partitioned.parts.iter().zip(&plan.peers).map(|(part, peer)| {
         let measured: usize = [&part.validation, &part.test].into_iter().flatten().map(Dataset::len).sum();
         let training = &peer.config.training;
         measure_every(peer.config.round.evaluate_every, measured, u64::from(training.steps) * training.batch as u64)
     });
     let every = every.collect();
     let mut run = Run { plan, model: &*model, world, links, tests, owns, every, writer, watch };
-    run.introduce(dealt)?;
+    run.introduce(partitioned)?;
     run.through(stop)
 }
 
@@ -123,9 +123,9 @@ impl Run<'_> {
         self.world.now().0 / 1000
     }
 
-    fn introduce(&mut self, dealt: &Dealt) -> Result<(), RunError> {
+    fn introduce(&mut self, partitioned: &Partitioned) -> Result<(), RunError> {
         let mut late = Vec::new();
-        for (index, (peer, rows)) in self.plan.peers.iter().zip(&dealt.parts).enumerate() {
+        for (index, (peer, rows)) in self.plan.peers.iter().zip(&partitioned.parts).enumerate() {
             let row = PeerRow {
                 peer: peerlearn_sim::world::peer_id(index as u32).to_string(),
                 name: peer.name.clone(),
@@ -208,7 +208,8 @@ impl Run<'_> {
                 Act::Freeze(peer) => self.world.change(peer, Change::Freeze),
                 Act::Thaw(peer) => self.world.change(peer, Change::Thaw),
                 Act::Move(peer) => self.world.change(peer, Change::MoveAddress),
-                // A clock that goes twice as fast takes its pauses in half the time; timeouts are not simulated by peer.
+                // A clock that goes twice as fast takes its pauses in half the time; timeouts are not simulated by
+                // peer.
                 Act::Clock(peer, rate, _) => self.world.change(peer, Change::Slow(1.0 / rate)),
                 Act::Disk(peer, full) => self.world.change(peer, Change::Disk { full }),
                 Act::Pieces(ref pieces) => self.world.pieces(pieces.clone()),
@@ -291,9 +292,9 @@ fn recipes(plan: &Plan) -> Vec<Arc<Recipe>> {
     plan.peers.iter().map(&mut own).collect()
 }
 
-fn model(plan: &Plan, dealt: &Dealt) -> Result<Box<dyn Model>, RunError> {
+fn model(plan: &Plan, partitioned: &Partitioned) -> Result<Box<dyn Model>, RunError> {
     let refuse = |reason: String| RunError::Driver { driver: "sim", reason };
-    let (Some(peer), Some(part)) = (plan.peers.first(), dealt.parts.first()) else {
+    let (Some(peer), Some(part)) = (plan.peers.first(), partitioned.parts.first()) else {
         return Err(refuse("there is nobody".to_owned()));
     };
     simulation::model(&peer.config.task.model, &part.train).map_err(|error| refuse(error.to_string()))

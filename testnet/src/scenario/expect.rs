@@ -62,7 +62,7 @@ pub struct Reached {
 
 /// Whether one expectation was met, in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct ExpectationResult {
     /// A sentence.
     pub words: String,
     /// Whether it is true.
@@ -123,7 +123,7 @@ fn rules(expect: &Expect) -> Vec<Rule> {
 }
 
 /// Holds what every seed reached against the expectations. No runs meet none.
-pub fn judge(expect: &Expect, runs: &[Reached]) -> Vec<Verdict> {
+pub fn judge(expect: &Expect, runs: &[Reached]) -> Vec<ExpectationResult> {
     let judged = |rule: &Rule| {
         let measured: Vec<f64> = runs.iter().filter_map(rule.pick).collect();
         let fits = |value: &f64| if rule.at_least { *value >= rule.limit } else { *value <= rule.limit };
@@ -133,7 +133,7 @@ pub fn judge(expect: &Expect, runs: &[Reached]) -> Vec<Verdict> {
         let (side, limit) = (if rule.at_least { "at least" } else { "at most" }, (rule.show)(rule.limit));
         let got = worst.map_or_else(|| "was not measured".to_owned(), |worst| format!("was {}", (rule.show)(worst)));
         let seeds = if measured.len() > 1 { " for the worst seed" } else { "" };
-        Verdict { words: format!("{} {got}{seeds}, expected {side} {limit}", rule.what), passed, measured }
+        ExpectationResult { words: format!("{} {got}{seeds}, expected {side} {limit}", rule.what), passed, measured }
     };
     rules(expect).iter().map(judged).collect()
 }

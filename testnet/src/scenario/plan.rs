@@ -52,7 +52,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Makes a plan and checks everything but the data, which [`super::deal_rows`] checks.
+    /// Makes a plan and checks everything but the data, which [`super::partition_rows`] checks.
     ///
     /// # Errors
     /// The first thing that cannot be, with file, line and key.

@@ -21,10 +21,10 @@ const LEAST: usize = 2;
 /// Largest file with saved parts.
 const MAX_SAVED: u64 = 1 << 30;
 
-/// Rows of every peer, dealt: what is saved to `partition.json` and can be used again with `file:PATH`.
+/// Rows of every peer, partitioned: what is saved to `partition.json` and can be used again with `file:PATH`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Deal {
-    /// How they were dealt.
+pub struct RowAssignment {
+    /// How they were partitioned.
     #[serde(default)]
     pub partition: String,
     /// The seed.
@@ -36,9 +36,9 @@ pub struct Deal {
 
 /// Rows of every peer, loaded.
 #[derive(Debug, Clone)]
-pub struct Dealt {
+pub struct Partitioned {
     /// Which rows.
-    pub deal: Deal,
+    pub assignment: RowAssignment,
     /// The rows.
     pub parts: Vec<Loaded>,
 }
@@ -54,7 +54,7 @@ struct Source {
 }
 
 impl Source {
-    /// Rows to measure a peer on that has these training rows: all, or those of its own word where a column deals.
+    /// Rows to measure a peer on that has these training rows: all, or those of its own word where a column partitions.
     fn test_for(&self, rows: &[usize]) -> Option<Raw> {
         let test = self.test.as_ref()?;
         let Some(word) = rows.first().and_then(|&row| self.column.get(row)) else { return Some(test.clone()) };
@@ -63,12 +63,17 @@ impl Source {
     }
 }
 
-/// Deals the rows of a scenario to so many peers. Where a column deals them, each peer is measured on the test rows of its
-/// own word: a hospital on its own patients.
+/// Deals the rows of a scenario to so many peers. Where a column partitions them, each peer is measured on the test
+/// rows of its own word: a hospital on its own patients.
 ///
 /// # Errors
-/// The data cannot be read, or cannot be dealt like this.
-pub fn deal_rows(document: &Document, setup: &DataSetup, peers: usize, seed: u64) -> Result<Dealt, ScenarioError> {
+/// The data cannot be read, or cannot be partitioned like this.
+pub fn partition_rows(
+    document: &Document,
+    setup: &DataSetup,
+    peers: usize,
+    seed: u64,
+) -> Result<Partitioned, ScenarioError> {
     let wrong = |key: &str, reason: String| document.wrong(&format!("data.{key}"), reason);
     if !(0.0..=0.9).contains(&setup.validation) {
         return Err(wrong("validation", "a fraction from 0 to 0.9".to_owned()));
@@ -84,7 +89,7 @@ pub fn deal_rows(document: &Document, setup: &DataSetup, peers: usize, seed: u64
         usable.truncate(setup.rows);
         usable.sort_unstable();
     }
-    let parts = deal(document, setup, &source, &usable, peers, seed).map_err(|reason| wrong("partition", reason))?;
+    let parts = assign(document, setup, &source, &usable, peers, seed).map_err(|reason| wrong("partition", reason))?;
     if let Some(poor) = parts.iter().position(|part| part.len() < LEAST) {
         let reason = format!("peer {poor} would get {} rows; at least {LEAST} are needed", parts[poor].len());
         return Err(wrong("partition", reason));
@@ -103,10 +108,10 @@ pub fn deal_rows(document: &Document, setup: &DataSetup, peers: usize, seed: u64
     };
     let loaded = parts.iter().enumerate().map(load).collect::<Result<_, _>>();
     let loaded = loaded.map_err(|error| wrong("source", error.to_string()))?;
-    Ok(Dealt { deal: Deal { partition: setup.partition.clone(), seed, parts }, parts: loaded })
+    Ok(Partitioned { assignment: RowAssignment { partition: setup.partition.clone(), seed, parts }, parts: loaded })
 }
 
-fn deal(
+fn assign(
     document: &Document,
     setup: &DataSetup,
     source: &Source,
@@ -122,7 +127,7 @@ fn deal(
         Some(("column", _)) => by_column(&source.column, usable, peers),
         Some(("quantity", alpha)) => quantity(usable, peers, alpha, seed),
         Some(("features", _)) => Partition::Iid
-            .deal(&labels, source.train.classes.len(), peers, seed)
+            .assign(&labels, source.train.classes.len(), peers, seed)
             .map(of_usable)
             .map_err(|e| e.to_string()),
         Some(("file", path)) => saved(&document.folder().join(path), source.train.labels.len(), peers),
@@ -134,8 +139,8 @@ fn deal(
                     setup.partition
                 )
             })?;
-            let dealt = partition.deal(&labels, source.train.classes.len(), peers, seed);
-            dealt.map(of_usable).map_err(|error| error.to_string())
+            let partitioned = partition.assign(&labels, source.train.classes.len(), peers, seed);
+            partitioned.map(of_usable).map_err(|error| error.to_string())
         }
     }
 }
@@ -167,7 +172,7 @@ fn quantity(usable: &[usize], peers: usize, alpha: &str, seed: u64) -> Result<Ve
         .filter(|alpha: &f64| alpha.is_finite() && *alpha > 0.0)
         .ok_or_else(|| format!("quantity:{alpha} needs a number above 0, such as quantity:0.5"))?;
     if usable.len() < peers * LEAST {
-        return Err(format!("{} rows cannot be dealt to {peers} peers", usable.len()));
+        return Err(format!("{} rows cannot be partitioned to {peers} peers", usable.len()));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = usable.to_vec();
@@ -188,17 +193,17 @@ fn saved(path: &Path, rows: usize, peers: usize) -> Result<Vec<Vec<usize>>, Stri
         return Err(format!("{shown}: {size} bytes, at most {MAX_SAVED} are read"));
     }
     let text = fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
-    let deal: Deal = serde_json::from_slice(&text).map_err(|error| format!("{shown}: {error}"))?;
-    if deal.parts.len() != peers {
-        return Err(format!("{shown}: it has parts for {} peers, the scenario has {peers}", deal.parts.len()));
+    let assignment: RowAssignment = serde_json::from_slice(&text).map_err(|error| format!("{shown}: {error}"))?;
+    if assignment.parts.len() != peers {
+        return Err(format!("{shown}: it has parts for {} peers, the scenario has {peers}", assignment.parts.len()));
     }
-    match deal.parts.iter().flatten().find(|&&row| row >= rows) {
+    match assignment.parts.iter().flatten().find(|&&row| row >= rows) {
         Some(row) => Err(format!("{shown}: there is no row {row}; the source has {rows}")),
-        None => Ok(deal.parts),
+        None => Ok(assignment.parts),
     }
 }
 
-/// Under `features:K`, the features each peer sees: K equal groups of columns, dealt in turn.
+/// Under `features:K`, the features each peer sees: K equal groups of columns, partitioned in turn.
 fn feature_views(setup: &DataSetup, train: &Raw, peers: usize) -> Result<Option<Vec<Vec<bool>>>, String> {
     let Some(groups) = setup.partition.strip_prefix("features:") else { return Ok(None) };
     let width: usize = train.input.iter().product();
@@ -248,7 +253,7 @@ type Wrong = (&'static str, String);
 /// What the columns of a CSV file are for.
 struct Columns<'a> {
     label: usize,
-    /// Whose words deal the rows.
+    /// Whose words partition the rows.
     by: Option<usize>,
     /// Rows with this word there are for measuring.
     test: Option<(usize, &'a str)>,
@@ -284,7 +289,7 @@ impl<'a> Columns<'a> {
 struct Record {
     is_test: bool,
     label: String,
-    /// Its word in the column that deals the rows.
+    /// Its word in the column that partitions the rows.
     word: String,
     features: Vec<f32>,
 }
@@ -348,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_deals_words_to_peers_in_turn() {
+    fn a_column_assigns_words_to_peers_in_turn() {
         let column: Vec<String> = ["b", "a", "b", "a", "b"].map(str::to_owned).into();
         let usable: Vec<usize> = (0..5).collect();
         assert_eq!(by_column(&column, &usable, 2).unwrap(), [vec![1, 3], vec![0, 2, 4]]);

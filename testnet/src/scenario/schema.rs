@@ -71,7 +71,8 @@ fn tenth_of_a_second() -> Span {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSetup {
-    /// `digits` (built in), a directory with IDX files, or a CSV file with a header; paths start at the scenario's folder.
+    /// `digits` (built in), a directory with IDX files, or a CSV file with a header; paths start at the scenario's
+    /// folder.
     pub source: String,
     /// For CSV: the column with the label.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -88,7 +89,8 @@ pub struct DataSetup {
     pub rows: usize,
     /// Fraction of each peer's rows kept apart to measure on.
     pub validation: f64,
-    /// How rows are dealt: `iid`, `dirichlet:ALPHA`, `shards:K`, `quantity:ALPHA`, `column:NAME`, `features:K`, `file:PATH`.
+    /// How rows are partitioned: `iid`, `dirichlet:ALPHA`, `shards:K`, `quantity:ALPHA`, `column:NAME`, `features:K`,
+    /// `file:PATH`.
     pub partition: String,
 }
 

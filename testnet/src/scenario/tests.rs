@@ -86,12 +86,12 @@ fn groups_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn rows_that_cannot_be_dealt_are_refused() {
+fn rows_that_cannot_be_partitioned_are_refused() {
     let refused = |partition: &str| {
         let text = format!("{GOOD}[data]\npartition = \"{partition}\"\n");
         let document = Document::parse(Path::new("t.toml"), text).unwrap();
         let plan = Plan::new(&document, 0).unwrap();
-        deal_rows(&document, &plan.scenario.data, plan.peers.len(), 0).unwrap_err().to_string()
+        partition_rows(&document, &plan.scenario.data, plan.peers.len(), 0).unwrap_err().to_string()
     };
     for partition in
         ["shards:1000", "dirichlet:-1", "column:x", "features:65", "quantity:0", "file:none.json", "nothing"]
@@ -102,18 +102,18 @@ fn rows_that_cannot_be_dealt_are_refused() {
 }
 
 #[test]
-fn a_saved_partition_deals_the_same_rows_again() {
+fn a_saved_partition_gives_the_same_rows_again() {
     let folder = tempfile::tempdir().unwrap();
-    let deal = |partition: &str| {
+    let assign = |partition: &str| {
         let text = format!("{GOOD}[data]\npartition = \"{partition}\"\nrows = 500\n");
         let document = Document::parse(&folder.path().join("t.toml"), text).unwrap();
-        deal_rows(&document, &document.scenario().unwrap().data, 4, 7).unwrap()
+        partition_rows(&document, &document.scenario().unwrap().data, 4, 7).unwrap()
     };
-    let first = deal("quantity:0.5");
-    assert_eq!(first.deal.parts.iter().map(Vec::len).sum::<usize>(), 500);
-    std::fs::write(folder.path().join("p.json"), serde_json::to_string(&first.deal).unwrap()).unwrap();
-    assert_eq!(deal("file:p.json").deal.parts, first.deal.parts);
-    let views = deal("features:2");
+    let first = assign("quantity:0.5");
+    assert_eq!(first.assignment.parts.iter().map(Vec::len).sum::<usize>(), 500);
+    std::fs::write(folder.path().join("p.json"), serde_json::to_string(&first.assignment).unwrap()).unwrap();
+    assert_eq!(assign("file:p.json").assignment.parts, first.assignment.parts);
+    let views = assign("features:2");
     let seen =
         |peer: usize, column: usize| views.parts[peer].train.features()[column..].iter().step_by(64).any(|v| *v != 0.0);
     assert!(seen(0, 20) && !seen(0, 60) && !seen(1, 20) && seen(1, 60), "each sees its half");

@@ -362,7 +362,8 @@ fn random_steps(random: &RandomFaults, names: &Names<'_>, mut rng: ChaCha8Rng) -
     Ok(steps)
 }
 
-/// Leaves out what cannot happen: a peer that is down is not killed again, and comes back when the last of its faults ends.
+/// Leaves out what cannot happen: a peer that is down is not killed again, and comes back when the last of its faults
+/// ends.
 fn reduce(steps: Vec<Step>, joins: &[Duration]) -> Vec<Step> {
     let mut down: Vec<u32> = joins.iter().map(|at| u32::from(!at.is_zero())).collect();
     let mut frozen = vec![0u32; joins.len()];

@@ -11,7 +11,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// A model family of nodes as a pure function.
 ///
-/// Slower than the plain models of the simulator, which are written for many small peers; for families it has no form of.
+/// Slower than the plain models of the simulator, which are written for many small peers; for families it has no form
+/// of.
 pub struct NodeModel {
     family: ModelFamily,
     input: Vec<usize>,
@@ -38,7 +39,8 @@ impl NodeModel {
         Ok(Self { family: family.clone(), input: input.to_vec(), classes, layout, idle: Mutex::new(vec![first]) })
     }
 
-    /// Does something with a learner that has these parameters. What does not work is as a model that diverged: nothing.
+    /// Does something with a learner that has these parameters. What does not work is as a model that diverged:
+    /// nothing.
     fn with<T>(&self, params: &[f32], work: impl FnOnce(&mut dyn Learner) -> Result<T, LearnError>) -> Option<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut learner = idle.map_or_else(|| build(&self.family, &self.input, self.classes), Ok).ok()?;
@@ -53,8 +55,8 @@ impl Model for NodeModel {
         &self.layout
     }
 
-    /// The change of one plain step of size one. Where the step would not be finite, loss and gradient are not either, and
-    /// whoever trains goes the way of a peer that diverged.
+    /// The change of one plain step of size one. Where the step would not be finite, loss and gradient are not either,
+    /// and whoever trains goes the way of a peer that diverged.
     fn gradient(
         &self,
         params: &[f32],

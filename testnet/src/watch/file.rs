@@ -14,8 +14,8 @@ const STEP: u64 = 16 << 20;
 /// Longest line that is read. The longest event holds a short text; a longer line is skipped.
 const LINE: usize = 64 << 10;
 
-/// A file of events. Half lines wait for their end; lines that are no events are counted and skipped; a file that shrank
-/// or was replaced is read from its start, after the rest of the one that was replaced.
+/// A file of events. Half lines wait for their end; lines that are no events are counted and skipped; a file that
+/// shrank or was replaced is read from its start, after the rest of the one that was replaced.
 #[derive(Debug)]
 pub(super) struct EventFile {
     pub name: String,
@@ -89,8 +89,8 @@ impl EventFile {
         metadata.modified().ok()
     }
 
-    /// Puts events on the clock of the world. They only say how long after the start of their node they happened. The last
-    /// one happened when the file was last written; lives before the last are laid end to end before it.
+    /// Puts events on the clock of the world. They only say how long after the start of their node they happened. The
+    /// last one happened when the file was last written; lives before the last are laid end to end before it.
     fn timed(&mut self, events: Vec<Stamped>, written: Option<SystemTime>) -> Vec<Timed> {
         let (Some(last), Some(written)) = (events.last(), written) else { return Vec::new() };
         let written = written.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());

@@ -15,22 +15,23 @@ use tokio::time::Sleep;
 
 /// Connections at one time; a browser opens up to six.
 const CONNECTIONS: usize = 64;
-/// The longest life of a connection; the page simply opens another. Whoever sends nothing does not hold a place for ever.
+/// The longest life of a connection; the page simply opens another. Whoever sends nothing does not hold a place for
+/// ever.
 const LIFE: Duration = Duration::from_secs(60);
 
 /// A listener with a bound.
-pub(super) struct Gate {
+pub(super) struct AccessGate {
     listener: TcpListener,
     places: Arc<Semaphore>,
 }
 
-impl Gate {
+impl AccessGate {
     pub fn new(listener: TcpListener) -> Self {
         Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 }
 
-impl Listener for Gate {
+impl Listener for AccessGate {
     type Io = Guest;
     type Addr = SocketAddr;
 
@@ -42,7 +43,7 @@ impl Listener for Gate {
                 Ok((stream, address)) => {
                     return (Guest { stream, end: Box::pin(tokio::time::sleep(LIFE)), _place: place }, address);
                 }
-                // No file left, or a guest that has gone again: others come.
+                // No file left, or a client that has gone again: others come.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }

@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use super::gate::Gate;
+use super::gate::AccessGate;
 use super::{Source, WatchError};
 use crate::report::{Page, render};
 
@@ -37,7 +37,7 @@ struct Served {
 pub async fn serve(source: Source, listener: TcpListener) -> std::io::Result<()> {
     let shared = Shared { source: Arc::new(std::sync::Mutex::new(source)), newest: Mutex::new(None) };
     let router = Router::new().route("/", get(page)).route("/data.json", get(data)).with_state(Arc::new(shared));
-    axum::serve(Gate::new(listener), router).await
+    axum::serve(AccessGate::new(listener), router).await
 }
 
 async fn page(State(shared): State<Arc<Shared>>) -> Response {

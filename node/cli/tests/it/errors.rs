@@ -46,7 +46,7 @@ fn data_errors_name_file_and_line() {
     fs::write(path.join("good.csv"), "a,label\n1,x\n2,y\n3,x\n").unwrap();
     assert!(fail(path, &["demo", "--data", "good.csv", "--rounds", "1"], 4).contains("--test"));
     let arguments = ["demo", "--data", "good.csv", "--test", "good.csv", "--rounds", "1", "--peers", "8"];
-    assert!(fail(path, &arguments, 4).contains("cannot be dealt to 8 peers"));
+    assert!(fail(path, &arguments, 4).contains("cannot be partitioned among 8 peers"));
     assert!(fail(path, &["demo", "--peers", "0"], 2).contains("1 to 256"));
     let arguments = ["run", "--set", "task.model=cnn", "--set", "data.source=good.csv"];
     assert!(fail(path, &arguments, 4).contains("use linear or mlp"));

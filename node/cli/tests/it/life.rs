@@ -112,8 +112,8 @@ fn what_was_learnt_can_be_measured_and_taken_elsewhere() {
 fn a_disk_that_takes_nothing_more_is_told_and_training_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    // No file may grow beyond 4 KiB: an identity fits, a checkpoint does not. The system answers as on a full disk, with
-    // another word.
+    // No file may grow beyond 4 KiB: an identity fits, a checkpoint does not. The system answers as on a full disk,
+    // with another word.
     let mut command = Command::new("sh");
     let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
     command.args(["-c", script, super::process::BINARY, "run", "--home", "ant"]).args(super::process::QUICK);

@@ -26,8 +26,8 @@ pub struct ExchangeSettings {
     /// How the int8 family rounds: to the nearest step, or up or down so that it is right on average (QSGD, Alistarh et
     /// al. 2017, section 3.1).
     pub rounding: Rounding,
-    /// Whether models are asked for as frames compressed with zstd. It takes about a seventh off int8 weights and more off sparse codecs
-    /// (measured), and costs the holder's time; for slow or metered links. Not under push-sum.
+    /// Whether models are asked for as frames compressed with zstd. It takes about a seventh off int8 weights and more
+    /// off sparse codecs (measured), and costs the holder's time; for slow or metered links. Not under push-sum.
     pub compression: Compression,
     /// Pulls served at a time; more are told to come back.
     pub max_inbound: usize,

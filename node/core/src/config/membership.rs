@@ -21,9 +21,9 @@ pub struct MembershipSettings {
     /// Connections below which known peers are dialled without being drawn.
     pub min_connections: usize,
     /// Who is drawn: `uniform` (all alike, Epidemic Learning), `guarded` (all origins alike, so that keys alone win
-    /// nothing; peers on local addresses alike), `view:SIZE` (from a bounded view that shuffles keep fresh, for networks
-    /// larger than anyone can know; all peers of a network or none), or the neighbours in a graph over the ranks of all
-    /// known ids.
+    /// nothing; peers on local addresses alike), `view:SIZE` (from a bounded view that shuffles keep fresh, for
+    /// networks larger than anyone can know; all peers of a network or none), or the neighbours in a graph over the
+    /// ranks of all known ids.
     pub sampling: Topology,
     /// Time between two shuffles of a `view`.
     #[serde(with = "duration")]

@@ -16,8 +16,8 @@ pub struct RoundSettings {
     #[serde(with = "duration")]
     pub deadline: Duration,
     /// How long a round waits for stragglers once half of the models have come: this many times what that half took,
-    /// and never less than training took. Whoever comes later counts in the next round. 0 waits to the deadline, and so do
-    /// robust rules.
+    /// and never less than training took. Whoever comes later counts in the next round. 0 waits to the deadline, and so
+    /// do robust rules.
     pub straggler_timeout: u32,
     /// Least time from the start of one round to the start of the next.
     #[serde(with = "duration")]

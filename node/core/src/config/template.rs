@@ -65,7 +65,7 @@ const WORDS: [(&str, &str); 50] = [
     ("exchange.rounding", "How int8 rounds: nearest, or stochastic, which is right on average (QSGD, section 3.1)."),
     (
         "exchange.compression",
-        "Whether to ask for models in a zstd coat: none or zstd. For slow links; not under push-sum.",
+        "Whether to ask for models compressed by zstd: none or zstd. For slow links; not under push-sum.",
     ),
     ("exchange.max_inbound", "Pulls served at a time."),
     ("membership.max_peers", "Most peers known at a time."),

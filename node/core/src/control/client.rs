@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{Ask, ControlError, MAX_ANSWER, SOCKET};
+use super::{ControlError, ControlRequest, MAX_ANSWER, SOCKET};
 
 /// Longest time an answer may take; status takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// No node runs there, it does not answer, or it says no.
-pub async fn ask(home: &Path, ask: &Ask) -> Result<Value, ControlError> {
+pub async fn ask(home: &Path, ask: &ControlRequest) -> Result<Value, ControlError> {
     let path = home.join(SOCKET);
     let stream = UnixStream::connect(&path).await.map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
@@ -35,7 +35,7 @@ pub async fn ask(home: &Path, ask: &Ask) -> Result<Value, ControlError> {
     }
 }
 
-async fn exchange(stream: UnixStream, ask: &Ask) -> std::io::Result<Vec<u8>> {
+async fn exchange(stream: UnixStream, ask: &ControlRequest) -> std::io::Result<Vec<u8>> {
     let (reader, mut writer) = stream.into_split();
     let mut request = serde_json::to_vec(ask)?;
     request.push(b'\n');

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Ask, ControlError, MAX_REQUEST, SOCKET};
+use super::{ControlError, ControlRequest, MAX_REQUEST, SOCKET};
 
 /// Connections at a time; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 32;
@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Whoever answers requests.
 pub trait Answerer: Send + Sync + 'static {
     /// Answers, or says why not.
-    fn answer(&self, ask: Ask) -> impl Future<Output = Result<Value, String>> + Send;
+    fn answer(&self, ask: ControlRequest) -> impl Future<Output = Result<Value, String>> + Send;
 }
 
 /// The open socket; dropping it closes and removes it.
@@ -106,8 +106,8 @@ async fn serve(stream: UnixStream, answerer: &impl Answerer) -> std::io::Result<
     }
 }
 
-/// Ends a connection after half a line, or one too long to find the end of. A socket closed with bytes unread drops what
-/// was answered last, so a little more is read, and thrown away.
+/// Ends a connection after half a line, or one too long to find the end of. A socket closed with bytes unread drops
+/// what was answered last, so a little more is read, and thrown away.
 async fn dismiss(reader: impl AsyncReadExt + Unpin, mut writer: impl AsyncWriteExt + Unpin) -> std::io::Result<()> {
     writer.shutdown().await?;
     let drain = async |mut rest| tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
@@ -116,7 +116,7 @@ async fn dismiss(reader: impl AsyncReadExt + Unpin, mut writer: impl AsyncWriteE
 }
 
 async fn answer(line: &[u8], answerer: &impl Answerer) -> Value {
-    let asked = serde_json::from_slice::<Ask>(line);
+    let asked = serde_json::from_slice::<ControlRequest>(line);
     let result = match asked {
         Ok(ask) => answerer.answer(ask).await,
         Err(error) => Err(format!("this is no request: {error}")),

@@ -9,9 +9,9 @@ use super::*;
 struct Echo;
 
 impl Answerer for Echo {
-    async fn answer(&self, ask: Ask) -> Result<Value, String> {
+    async fn answer(&self, ask: ControlRequest) -> Result<Value, String> {
         match ask {
-            Ask::Stop {} => Err("no".to_owned()),
+            ControlRequest::Stop {} => Err("no".to_owned()),
             ask => Ok(json!(ask)),
         }
     }
@@ -39,11 +39,11 @@ async fn requests_are_answered_or_refused_in_words() {
     let server = ControlServer::open(home.path(), Echo).unwrap();
     let mode = std::fs::metadata(home.path().join(SOCKET)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(ask(home.path(), &Ask::Status {}).await.unwrap(), json!({ "ask": "status" }));
-    let error = ask(home.path(), &Ask::Stop {}).await.unwrap_err();
+    assert_eq!(ask(home.path(), &ControlRequest::Status {}).await.unwrap(), json!({ "ask": "status" }));
+    let error = ask(home.path(), &ControlRequest::Stop {}).await.unwrap_err();
     assert!(matches!(&error, ControlError::Refused { message } if message == "no"), "{error}");
     drop(server);
-    let error = ask(home.path(), &Ask::Status {}).await.unwrap_err();
+    let error = ask(home.path(), &ControlRequest::Status {}).await.unwrap_err();
     assert!(matches!(error, ControlError::NotRunning { .. }), "{error}");
     assert!(error.to_string().contains("peerlearn run"));
 }
@@ -69,7 +69,7 @@ async fn garbage_is_answered_with_an_error_and_the_next_client_is_served() {
     assert_eq!(raw(home.path(), Vec::new()).await, "");
     let two = raw(home.path(), b"{\"ask\":\"status\"}\n{\"ask\":\"ticket\"}\n".to_vec()).await;
     assert_eq!(two.lines().count(), 2);
-    let all = futures::future::join_all((0..100).map(|_| ask(home.path(), &Ask::Status {}))).await;
+    let all = futures::future::join_all((0..100).map(|_| ask(home.path(), &ControlRequest::Status {}))).await;
     assert!(all.iter().all(Result::is_ok));
 }
 
@@ -77,7 +77,7 @@ async fn garbage_is_answered_with_an_error_and_the_next_client_is_served() {
 async fn the_socket_of_a_dead_node_is_replaced() {
     let home = tempfile::tempdir().unwrap();
     drop(std::os::unix::net::UnixListener::bind(home.path().join(SOCKET)).unwrap());
-    assert!(matches!(ask(home.path(), &Ask::Status {}).await, Err(ControlError::NotRunning { .. })));
+    assert!(matches!(ask(home.path(), &ControlRequest::Status {}).await, Err(ControlError::NotRunning { .. })));
     let _server = ControlServer::open(home.path(), Echo).unwrap();
-    assert!(ask(home.path(), &Ask::Ticket {}).await.is_ok());
+    assert!(ask(home.path(), &ControlRequest::Ticket {}).await.is_ok());
 }

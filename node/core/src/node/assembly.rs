@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use peerlearn_data::Loaded;
 use peerlearn_learner::{LearnerData, LearnerFactory, LearnerHandle, initial_weights};
-use peerlearn_network::{Circumstances, Identity, NetworkError, NetworkEvent, NetworkHandle};
+use peerlearn_network::{Identity, NetworkEnvironment, NetworkError, NetworkEvent, NetworkHandle};
 use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::{PeerSettings, Restored};
@@ -35,7 +35,7 @@ pub(super) struct Assembly {
     pub data: Loaded,
     pub factory: LearnerFactory,
     pub task: Task,
-    pub circumstances: Circumstances,
+    pub environment: NetworkEnvironment,
 }
 
 /// What every component stands on.
@@ -101,7 +101,7 @@ impl Assembly {
         let clock = Clock::start();
         let (sender, inbox) = mpsc::channel(NETWORK_EVENTS);
         let (settings, identity) = (self.config.network.clone(), self.identity.clone());
-        let about = self.circumstances.clone();
+        let about = self.environment.clone();
         let (network, network_start) =
             NetworkHandle::in_circumstances(settings, identity, self.task.id(), sender, about)?;
         let events = EventBus::new(network.local(), clock.clone());
@@ -207,7 +207,8 @@ fn minutes_since_2025() -> u32 {
     (since_1970.as_secs().saturating_sub(1_735_689_600) / 60) as u32 & 0x3f_ffff
 }
 
-/// A component that did not start says why in a boxed error, inside that of the supervisor; the network's is one of ours.
+/// A component that did not start says why in a boxed error, inside that of the supervisor; the network's is one of
+/// ours.
 fn started_wrongly(error: ractor::SpawnErr) -> NodeError {
     match error {
         ractor::SpawnErr::StartupFailed(inner) => match inner.downcast::<NetworkError>() {

@@ -6,7 +6,7 @@ use peerlearn_data::{Loaded, load};
 use peerlearn_learner::{LearnerFactory, build};
 #[cfg(feature = "faults")]
 use peerlearn_network::links::Links;
-use peerlearn_network::{Circumstances, Identity};
+use peerlearn_network::{Identity, NetworkEnvironment};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::task::Task;
 
@@ -22,12 +22,19 @@ pub struct NodeBuilder {
     home: Option<Home>,
     data: Option<Loaded>,
     learner: Option<(String, LearnerFactory)>,
-    circumstances: Circumstances,
+    environment: NetworkEnvironment,
 }
 
 impl NodeBuilder {
     pub(super) fn new(config: NodeConfig) -> Self {
-        Self { config, identity: None, home: None, data: None, learner: None, circumstances: Circumstances::default() }
+        Self {
+            config,
+            identity: None,
+            home: None,
+            data: None,
+            learner: None,
+            environment: NetworkEnvironment::default(),
+        }
     }
 
     /// Uses this key instead of the one in the home directory (or a fresh one, without a directory).
@@ -64,7 +71,7 @@ impl NodeBuilder {
     #[cfg(feature = "faults")]
     #[must_use]
     pub fn links(mut self, links: Links) -> Self {
-        self.circumstances.links = Some(links);
+        self.environment.links = Some(links);
         self
     }
 
@@ -92,8 +99,8 @@ impl NodeBuilder {
         });
         let task = task_of(&self.config.task.network, &name, &data, factory()?.layout().clone());
         let before = home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
-        let circumstances = Circumstances { before, ..self.circumstances };
-        Assembly { config: self.config, home, identity, data, factory, task, circumstances }.spawn().await
+        let environment = NetworkEnvironment { before, ..self.environment };
+        Assembly { config: self.config, home, identity, data, factory, task, environment }.spawn().await
     }
 }
 

@@ -61,7 +61,9 @@ fn describe(event: &NodeEvent) -> Option<String> {
             let banned = if *banned { ", banned" } else { "" };
             Some(format!("peer {} {reason}{banned}", peer.short()))
         }
-        NodeEvent::RoomRestarted { room, times } => Some(format!("the {room} component was restarted ({times})")),
+        NodeEvent::ComponentRestarted { component, times } => {
+            Some(format!("the {component} component was restarted ({times})"))
+        }
         _ => None,
     }
 }

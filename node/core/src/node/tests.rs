@@ -1,4 +1,4 @@
-//! Whole nodes: two to eight over memory and loopback, liars among them, on real data.
+//! Whole nodes: two to eight over memory and loopback, Byzantine peers among them, on real data.
 
 mod together;
 
@@ -12,7 +12,9 @@ use peerlearn_protocols::codec::Codec;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::wire::blob::{self, encoded_len};
-use peerlearn_protocols::wire::{Address, Announcement, Manifest, OfferSummary, Publication, Response, Sketch};
+use peerlearn_protocols::wire::{
+    Address, Announcement, ChunkManifest, ModelSummary, OfferSummary, Publication, Response,
+};
 use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::EventBus;
 use tokio::sync::{broadcast, mpsc};
@@ -118,11 +120,11 @@ async fn a_lone_peer_trains_on_and_one_that_comes_later_finds_it() {
     alone.round.join_wait = Duration::from_millis(10);
     let ant = spawn(alone).await;
     let mut events = ant.subscribe();
-    let lonely = next(&mut events, |event| match event {
+    let without_peers = next(&mut events, |event| match event {
         NodeEvent::RoundClosed { round, drawn, test, .. } if *round >= 3 => Some((*drawn, test.is_some())),
         _ => None,
     });
-    assert_eq!(lonely.await, (0, true));
+    assert_eq!(without_peers.await, (0, true));
     let bat = spawn(config(MEMORY, 1, first_address(&ant).await)).await;
     mixed_round(&mut events, 0).await;
     mixed_round(&mut bat.subscribe(), 1).await;
@@ -310,15 +312,15 @@ async fn status_is_answered_while_the_learner_trains_and_the_old_model_is_served
     stop_all(&[node, bat]).await;
 }
 
-/// A liar: announces and offers a model, and sends what it was told to send.
-async fn lie(victim: &Node, blob: Vec<u8>, offered: Option<Manifest>, codec: Codec) -> (PeerId, NetworkHandle) {
+/// A Byzantine peer: announces and offers a model, and sends what it was told to send.
+async fn lie(victim: &Node, blob: Vec<u8>, offered: Option<ChunkManifest>, codec: Codec) -> (PeerId, NetworkHandle) {
     let (sender, mut events) = mpsc::channel(64);
     let network = NetworkConfig { listen: vec![MEMORY.to_owned()], mdns: false, ..NetworkConfig::default() };
     let (handle, start) = NetworkHandle::new(network, Identity::generate(), victim.task().id(), sender).unwrap();
     let bus = EventBus::new(handle.local(), Clock::start());
     let policy = peerlearn_runtime::supervisor::RestartPolicy::default();
     let supervisor = Supervisor::spawn(vec![("network", start)], policy, Clock::start(), bus).await.unwrap();
-    let manifest = offered.unwrap_or_else(|| Manifest::of(&blob));
+    let manifest = offered.unwrap_or_else(|| ChunkManifest::of(&blob));
     let publication = Publication::new(Arc::new(blob), codec, 1_000_000, 1, 100);
     let offer = peerlearn_protocols::wire::Offer { root: manifest.root(), ..publication.offer };
     let addresses = handle.addresses().await.into_iter().map(Address).collect();
@@ -331,7 +333,7 @@ async fn lie(victim: &Node, blob: Vec<u8>, offered: Option<Manifest>, codec: Cod
         samples: 100,
         offer: Some(OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age }),
         codecs: peerlearn_protocols::codec::CodecSet::all(),
-        sketch: Sketch::default(),
+        sketch: ModelSummary::default(),
     });
     tokio::spawn(async move {
         let _kept = supervisor;
@@ -367,7 +369,7 @@ async fn models_that_lie_are_scored_refused_and_leave_no_trace() {
         bytes[8] ^= 1;
         bytes
     };
-    let wrong_hash = Manifest::of(&not_finite);
+    let wrong_hash = ChunkManifest::of(&not_finite);
     let longer = vec![0; encoded_len(Codec::Int8, &layout) as usize + 1];
     let cases = [
         (not_finite, None, Codec::Int8, "not finite"),
@@ -378,15 +380,15 @@ async fn models_that_lie_are_scored_refused_and_leave_no_trace() {
     ];
     for (blob, offered, codec, word) in cases {
         let mut events = ant.subscribe();
-        let (liar, network) = lie(&ant, blob, offered, codec).await;
+        let (byzantine, network) = lie(&ant, blob, offered, codec).await;
         let reason = next(&mut events, |event| match event {
-            NodeEvent::Misbehaved { peer, reason, .. } if *peer == liar => Some(reason.clone()),
+            NodeEvent::Misbehaved { peer, reason, .. } if *peer == byzantine => Some(reason.clone()),
             _ => None,
         })
         .await;
         assert!(reason.contains(word), "{reason}, expected {word}");
         let banned = next(&mut events, |event| match event {
-            NodeEvent::Misbehaved { peer, banned: true, .. } if *peer == liar => Some(()),
+            NodeEvent::Misbehaved { peer, banned: true, .. } if *peer == byzantine => Some(()),
             _ => None,
         });
         banned.await;

@@ -20,7 +20,8 @@ use tokio::task::AbortHandle;
 use super::api::{Components, PeerStart};
 use super::training::{self, Job};
 
-/// Restarts of this component that one start of the node leaves room for in numbers that must grow from start to start.
+/// Restarts of this component that one start of the node leaves component for in numbers that must grow from start to
+/// start.
 const RESTART_BITS: u32 = 8;
 
 /// What the peer is told. Permits bound how many messages from the network wait.

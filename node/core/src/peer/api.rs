@@ -11,7 +11,7 @@ use peerlearn_protocols::peer::{Fact, KnownPeer, PeerSettings, PeerStatus, Resto
 use peerlearn_protocols::wire::{Announcement, BulkRequest, Request};
 use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::EventBus;
-use peerlearn_runtime::mailbox::{Mailbox, RoomGone};
+use peerlearn_runtime::mailbox::{ComponentGone, Mailbox};
 use peerlearn_runtime::supervisor::Start;
 use ractor::Actor;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -118,16 +118,16 @@ impl PeerHandle {
     ///
     /// # Errors
     /// The component is being restarted.
-    pub async fn known_peers(&self) -> Result<Vec<KnownPeer>, RoomGone> {
+    pub async fn known_peers(&self) -> Result<Vec<KnownPeer>, ComponentGone> {
         self.mailbox.ask(PeerMsg::KnownPeers).await
     }
 
-    /// Ends all rounds; waits for a mix under way, so that model and push-sum ledger are of one moment. Answers what a restart
-    /// needs beside the model.
+    /// Ends all rounds; waits for a mix under way, so that model and push-sum ledger are of one moment. Answers what a
+    /// restart needs beside the model.
     ///
     /// # Errors
     /// The component is being restarted, or mixes for longer than a question may take.
-    pub async fn finish(&self) -> Result<Restored, RoomGone> {
+    pub async fn finish(&self) -> Result<Restored, ComponentGone> {
         self.mailbox.ask(PeerMsg::Finish).await
     }
 

@@ -31,21 +31,21 @@ pub(super) struct RegistryArgs {
 
 /// What waits to be written; the newest replaces what was not begun.
 #[derive(Default)]
-struct Desk {
+struct WriteQueue {
     checkpoint: Option<Box<Checkpoint>>,
     book: Option<Vec<BookEntry>>,
     flushes: Vec<RpcReplyPort<()>>,
     closed: bool,
 }
 
-impl Desk {
+impl WriteQueue {
     fn is_empty(&self) -> bool {
         self.checkpoint.is_none() && self.book.is_none() && self.flushes.is_empty()
     }
 }
 
-/// The desk between the actor, which never waits for the disk, and the thread that does.
-type Shared = Arc<(Mutex<Desk>, Condvar)>;
+/// The queue between the actor, which never waits for the disk, and the thread that does.
+type Shared = Arc<(Mutex<WriteQueue>, Condvar)>;
 
 pub(super) struct RegistryState {
     shared: Shared,
@@ -53,14 +53,14 @@ pub(super) struct RegistryState {
 
 impl Drop for RegistryState {
     fn drop(&mut self) {
-        self.put(|desk| desk.closed = true);
+        self.put(|queue| queue.closed = true);
     }
 }
 
 impl RegistryState {
-    fn put(&self, change: impl FnOnce(&mut Desk)) {
-        let (desk, changed) = &*self.shared;
-        change(&mut desk.lock().unwrap_or_else(PoisonError::into_inner));
+    fn put(&self, change: impl FnOnce(&mut WriteQueue)) {
+        let (queue, changed) = &*self.shared;
+        change(&mut queue.lock().unwrap_or_else(PoisonError::into_inner));
         changed.notify_one();
     }
 }
@@ -78,8 +78,8 @@ impl Actor for RegistryActor {
         args: RegistryArgs,
     ) -> Result<RegistryState, ActorProcessingErr> {
         let shared = Shared::default();
-        let desk = Arc::clone(&shared);
-        std::thread::Builder::new().name("registry".to_owned()).spawn(move || write_all(&args, &desk))?;
+        let queue = Arc::clone(&shared);
+        std::thread::Builder::new().name("registry".to_owned()).spawn(move || write_all(&args, &queue))?;
         Ok(RegistryState { shared })
     }
 
@@ -89,20 +89,20 @@ impl Actor for RegistryActor {
         message: RegistryMsg,
         state: &mut RegistryState,
     ) -> Result<(), ActorProcessingErr> {
-        state.put(|desk| match message {
-            RegistryMsg::Commit(checkpoint) => desk.checkpoint = Some(checkpoint),
-            RegistryMsg::SaveBook(entries) => desk.book = Some(entries),
-            RegistryMsg::Flush(reply) => desk.flushes.push(reply),
+        state.put(|queue| match message {
+            RegistryMsg::Commit(checkpoint) => queue.checkpoint = Some(checkpoint),
+            RegistryMsg::SaveBook(entries) => queue.book = Some(entries),
+            RegistryMsg::Flush(reply) => queue.flushes.push(reply),
         });
         Ok(())
     }
 }
 
-/// Writes what is on the desk until it is closed and empty.
-fn write_all(args: &RegistryArgs, (desk, changed): &(Mutex<Desk>, Condvar)) {
+/// Writes what is on the queue until it is closed and empty.
+fn write_all(args: &RegistryArgs, (queue, changed): &(Mutex<WriteQueue>, Condvar)) {
     loop {
-        let waiting = desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |desk: &mut Desk| desk.is_empty() && !desk.closed;
+        let waiting = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |queue: &mut WriteQueue| queue.is_empty() && !queue.closed;
         let mut ready = changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
         let work = std::mem::take(&mut *ready);
         ready.closed = work.closed;
@@ -114,7 +114,7 @@ fn write_all(args: &RegistryArgs, (desk, changed): &(Mutex<Desk>, Condvar)) {
     }
 }
 
-fn write(args: &RegistryArgs, work: Desk) {
+fn write(args: &RegistryArgs, work: WriteQueue) {
     let failed = |error: RegistryError| args.events.emit(NodeEvent::CommitFailed { error: error.to_string() });
     if let Some(checkpoint) = work.checkpoint {
         let path = checkpoint::path_in(args.home.path());

@@ -1,4 +1,4 @@
-//! The handle of the registry room.
+//! The handle of the registry component.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::actor::{RegistryActor, RegistryArgs, RegistryMsg};
 use super::{BookEntry, Checkpoint, Home, RegistryError, book, checkpoint};
 
-/// The registry, for other rooms. Cloning is cheap.
+/// The registry, for other components. Cloning is cheap.
 #[derive(Clone)]
 pub struct RegistryHandle {
     mailbox: Mailbox<RegistryMsg>,
@@ -21,7 +21,7 @@ pub struct RegistryHandle {
 }
 
 impl RegistryHandle {
-    /// A handle, what was on disk, and how the supervisor starts the room behind it.
+    /// A handle, what was on disk, and how the supervisor starts the component behind it.
     ///
     /// # Errors
     /// A file cannot be read, no checkpoint is whole, or it belongs to another task.

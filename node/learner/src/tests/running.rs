@@ -54,7 +54,7 @@ async fn a_panicking_model_is_reported_and_built_anew_from_the_last_mix() {
     let error = learner.train(2).await.unwrap_err();
     assert!(matches!(&error, LearnerError::Panicked { message } if message.contains("boom")), "{error}");
     let event = reader.recv().await.unwrap().event;
-    assert_eq!(event, NodeEvent::RoomRestarted { room: "learner".into(), times: 1 });
+    assert_eq!(event, NodeEvent::ComponentRestarted { component: "learner".into(), times: 1 });
     assert_eq!(learner.snapshot(), good);
     learner.train(2).await.unwrap();
     assert!(learner.evaluate(Part::Validation).await.unwrap().is_some());

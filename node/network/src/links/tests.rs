@@ -2,8 +2,8 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-fn link(delay_ms: u64, loss: f64) -> Link {
-    Link { delay_us: (delay_ms * 1000, delay_ms * 1000), loss, ..Link::default() }
+fn link(delay_ms: u64, loss: f64) -> LinkShape {
+    LinkShape { delay_us: (delay_ms * 1000, delay_ms * 1000), loss, ..LinkShape::default() }
 }
 
 #[test]
@@ -49,7 +49,7 @@ async fn delayed_bytes_arrive_late_whole_and_in_order() {
 
 #[tokio::test]
 async fn a_cut_link_stalls_until_it_is_mended() {
-    let cut = Link { mute: true, deaf: true, ..Link::default() };
+    let cut = LinkShape { mute: true, deaf: true, ..LinkShape::default() };
     let links = Links::new(LinkTable { peers: [(PEER, cut)].into(), ..LinkTable::default() });
     let mut reader = shaped(futures::io::Cursor::new(vec![1, 2, 3]), &links);
     let mut writer = shaped(Vec::new(), &links);

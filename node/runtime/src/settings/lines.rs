@@ -2,8 +2,8 @@
 
 use toml::de::{DeTable, DeValue};
 
-/// The line, from 1, of a key such as `training.steps` or `fault.2.at`, or of the nearest thing around it; `None` where even
-/// its first part is missing, or the text is no TOML.
+/// The line, from 1, of a key such as `training.steps` or `fault.2.at`, or of the nearest thing around it; `None` where
+/// even its first part is missing, or the text is no TOML.
 pub fn line_of(text: &str, key: &str) -> Option<usize> {
     let root = DeTable::parse(text).ok()?;
     let mut names = key.split('.');

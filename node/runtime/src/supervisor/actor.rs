@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::watch;
 
-use super::table::{Failures, RestartPolicy, Verdict};
+use super::table::{Failures, RestartDecision, RestartPolicy};
 use crate::clock::Clock;
 use crate::event::{EventBus, NodeEvent};
 
-/// Starts one room, linked to the given supervisor, and connects its mailbox.
+/// Starts one component, linked to the given supervisor, and connects its mailbox.
 pub type Start = Arc<dyn Fn(ActorCell) -> BoxFuture<'static, Result<ActorCell, SpawnErr>> + Send + Sync>;
 
 /// The supervisor of one node.
@@ -22,23 +22,23 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the rooms in order.
+    /// Starts the components in order.
     ///
     /// # Errors
-    /// A room did not start.
+    /// A component did not start.
     pub async fn spawn(
-        rooms: Vec<(&'static str, Start)>,
+        components: Vec<(&'static str, Start)>,
         policy: RestartPolicy,
         clock: Clock,
         events: EventBus,
     ) -> Result<Self, SpawnErr> {
         let (failed_sender, failed) = watch::channel(None);
-        let args = SupervisorArgs { rooms, policy, clock, events, failed: failed_sender };
+        let args = SupervisorArgs { components, policy, clock, events, failed: failed_sender };
         let (actor, _) = Actor::spawn(None, SupervisorActor, args).await?;
         Ok(Self { actor, failed })
     }
 
-    /// Stops all rooms and waits for them.
+    /// Stops all components and waits for them.
     pub async fn stop(&self) {
         let cell = self.actor.get_cell();
         cell.stop_children_and_wait(None, None).await;
@@ -46,11 +46,11 @@ impl Supervisor {
         let _ = cell.stop_and_wait(None, None).await;
     }
 
-    /// Waits until a room failed too often; says which.
+    /// Waits until a component failed too often; says which.
     pub async fn failed(&self) -> String {
         let mut failed = self.failed.clone();
         match failed.wait_for(Option::is_some).await {
-            Ok(room) => room.clone().unwrap_or_default(),
+            Ok(component) => component.clone().unwrap_or_default(),
             // The supervisor stopped without a failure.
             Err(_) => std::future::pending().await,
         }
@@ -60,21 +60,21 @@ impl Supervisor {
 struct SupervisorActor;
 
 struct SupervisorArgs {
-    rooms: Vec<(&'static str, Start)>,
+    components: Vec<(&'static str, Start)>,
     policy: RestartPolicy,
     clock: Clock,
     events: EventBus,
     failed: watch::Sender<Option<String>>,
 }
 
-struct Room {
+struct Component {
     name: &'static str,
     start: Start,
     failures: Failures,
 }
 
 struct SupervisorState {
-    rooms: Vec<Room>,
+    components: Vec<Component>,
     running: BTreeMap<ActorId, usize>,
     policy: RestartPolicy,
     clock: Clock,
@@ -82,7 +82,7 @@ struct SupervisorState {
     failed: watch::Sender<Option<String>>,
 }
 
-/// A pause is over: start the room at this index again. Only the supervisor sends it, to itself.
+/// A pause is over: start the component at this index again. Only the supervisor sends it, to itself.
 struct Restart(usize);
 
 impl Actor for SupervisorActor {
@@ -96,13 +96,13 @@ impl Actor for SupervisorActor {
         args: SupervisorArgs,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let mut running = BTreeMap::new();
-        let mut rooms = Vec::new();
-        for (index, (name, start)) in args.rooms.into_iter().enumerate() {
+        let mut components = Vec::new();
+        for (index, (name, start)) in args.components.into_iter().enumerate() {
             running.insert(start(myself.get_cell()).await?.get_id(), index);
-            rooms.push(Room { name, start, failures: Failures::default() });
+            components.push(Component { name, start, failures: Failures::default() });
         }
-        let SupervisorArgs { policy, clock, events, failed, .. } = SupervisorArgs { rooms: Vec::new(), ..args };
-        Ok(SupervisorState { rooms, running, policy, clock, events, failed })
+        let SupervisorArgs { policy, clock, events, failed, .. } = SupervisorArgs { components: Vec::new(), ..args };
+        Ok(SupervisorState { components, running, policy, clock, events, failed })
     }
 
     async fn handle(
@@ -132,24 +132,24 @@ impl Actor for SupervisorActor {
 
 impl SupervisorState {
     fn child_failed(&mut self, myself: &ActorRef<Restart>, index: usize, error: &str) {
-        let room = &mut self.rooms[index];
-        tracing::error!(room = room.name, %error, "room failed");
-        match room.failures.record(self.clock.now(), &self.policy) {
-            Verdict::Restart(pause) => drop(myself.send_after(pause, move || Restart(index))),
-            Verdict::GiveUp => {
-                let reason = format!("the {} room failed too often: {error}", room.name);
+        let component = &mut self.components[index];
+        tracing::error!(component = component.name, %error, "component failed");
+        match component.failures.record(self.clock.now(), &self.policy) {
+            RestartDecision::Restart(pause) => drop(myself.send_after(pause, move || Restart(index))),
+            RestartDecision::GiveUp => {
+                let reason = format!("the {} component failed too often: {error}", component.name);
                 self.failed.send_replace(Some(reason));
             }
         }
     }
 
     async fn restart(&mut self, myself: ActorRef<Restart>, index: usize) {
-        let room = &mut self.rooms[index];
-        let (name, times) = (room.name, room.failures.total);
-        match (room.start)(myself.get_cell()).await {
+        let component = &mut self.components[index];
+        let (name, times) = (component.name, component.failures.total);
+        match (component.start)(myself.get_cell()).await {
             Ok(cell) => {
                 self.running.insert(cell.get_id(), index);
-                self.events.emit(NodeEvent::RoomRestarted { room: name.to_owned(), times });
+                self.events.emit(NodeEvent::ComponentRestarted { component: name.to_owned(), times });
             }
             Err(error) => self.child_failed(&myself, index, &error.to_string()),
         }

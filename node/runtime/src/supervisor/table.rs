@@ -1,11 +1,11 @@
-//! How often and after what pause a room is started again.
+//! How often and after what pause a component is started again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use peerlearn_protocols::time::Time;
 
-/// When to start a failed room again. A guess: a bug that strikes ten times in a minute will strike again.
+/// When to start a failed component again. A guess: a bug that strikes ten times in a minute will strike again.
 #[derive(Debug, Clone, Copy)]
 pub struct RestartPolicy {
     /// Failures within `window` after which the node gives up.
@@ -24,14 +24,14 @@ impl Default for RestartPolicy {
 
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Start the room again after this pause.
+pub enum RestartDecision {
+    /// Start the component again after this pause.
     Restart(Duration),
-    /// The room failed too often.
+    /// The component failed too often.
     GiveUp,
 }
 
-/// The failures of one room.
+/// The failures of one component.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     recent: VecDeque<Time>,
@@ -40,16 +40,16 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub fn record(&mut self, now: Time, policy: &RestartPolicy) -> Verdict {
+    pub fn record(&mut self, now: Time, policy: &RestartPolicy) -> RestartDecision {
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|&first| now.since(first) > policy.window) {
             self.recent.pop_front();
         }
         if self.recent.len() > policy.most {
-            return Verdict::GiveUp;
+            return RestartDecision::GiveUp;
         }
         self.total += 1;
         let doublings = (self.recent.len() - 1).min(16) as u32;
-        Verdict::Restart(policy.first_pause.saturating_mul(1 << doublings))
+        RestartDecision::Restart(policy.first_pause.saturating_mul(1 << doublings))
     }
 }

@@ -12,30 +12,30 @@ use crate::clock::Clock;
 use crate::event::{EventBus, NodeEvent};
 use crate::mailbox::Mailbox;
 
-/// A room that counts its starts and does as it is told.
+/// A component that counts its starts and does as it is told.
 struct Fragile(Arc<AtomicUsize>);
 
-enum Order {
+enum Command {
     Panic,
     Fail,
     Starts(ractor::RpcReplyPort<usize>),
 }
 
 impl Actor for Fragile {
-    type Msg = Order;
+    type Msg = Command;
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Order>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Command>, (): ()) -> Result<(), ActorProcessingErr> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    async fn handle(&self, _: ActorRef<Order>, order: Order, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<Command>, order: Command, (): &mut ()) -> Result<(), ActorProcessingErr> {
         match order {
-            Order::Panic => panic!("told to"),
-            Order::Fail => Err("told to".into()),
-            Order::Starts(reply) => {
+            Command::Panic => panic!("told to"),
+            Command::Fail => Err("told to".into()),
+            Command::Starts(reply) => {
                 let _ = reply.send(self.0.load(Ordering::SeqCst));
                 Ok(())
             }
@@ -43,7 +43,7 @@ impl Actor for Fragile {
     }
 }
 
-async fn fragile(policy: RestartPolicy) -> (Supervisor, Mailbox<Order>, EventBus) {
+async fn fragile(policy: RestartPolicy) -> (Supervisor, Mailbox<Command>, EventBus) {
     let clock = Clock::start();
     let events = EventBus::new(PeerId([1; 32]), clock.clone());
     let mailbox = Mailbox::new("fragile");
@@ -64,14 +64,14 @@ async fn fragile(policy: RestartPolicy) -> (Supervisor, Mailbox<Order>, EventBus
 async fn a_room_that_panics_or_fails_is_started_again_and_its_mailbox_stays_valid() {
     let (supervisor, mailbox, events) = fragile(RestartPolicy::default()).await;
     let mut reader = events.subscribe();
-    for (order, times) in [(Order::Panic, 1), (Order::Fail, 2)] {
+    for (order, times) in [(Command::Panic, 1), (Command::Fail, 2)] {
         mailbox.cast(order).unwrap();
         let event = reader.recv().await.unwrap().event;
-        assert_eq!(event, NodeEvent::RoomRestarted { room: "fragile".into(), times });
+        assert_eq!(event, NodeEvent::ComponentRestarted { component: "fragile".into(), times });
     }
-    assert_eq!(mailbox.ask(Order::Starts).await, Ok(3));
+    assert_eq!(mailbox.ask(Command::Starts).await, Ok(3));
     supervisor.stop().await;
-    assert!(mailbox.ask(Order::Starts).await.is_err());
+    assert!(mailbox.ask(Command::Starts).await.is_err());
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_room_that_fails_too_often_is_given_up() {
     let (supervisor, mailbox, events) = fragile(RestartPolicy { most: 2, ..RestartPolicy::default() }).await;
     let mut reader = events.subscribe();
     for _ in 0..2 {
-        mailbox.cast(Order::Panic).unwrap();
+        mailbox.cast(Command::Panic).unwrap();
         reader.recv().await.unwrap();
     }
-    mailbox.cast(Order::Panic).unwrap();
+    mailbox.cast(Command::Panic).unwrap();
     let reason = supervisor.failed().await;
     assert!(reason.contains("fragile"), "{reason}");
 }
@@ -92,8 +92,8 @@ fn pauses_double_and_old_failures_are_forgiven() {
     let policy = RestartPolicy { most: 3, ..RestartPolicy::default() };
     let mut failures = Failures::default();
     let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
-    let pauses: Vec<Verdict> = (0..4).map(|n| failures.record(at(n), &policy)).collect();
-    let millis = |n| Verdict::Restart(Duration::from_millis(n));
-    assert_eq!(pauses, [millis(20), millis(40), millis(80), Verdict::GiveUp]);
+    let pauses: Vec<RestartDecision> = (0..4).map(|n| failures.record(at(n), &policy)).collect();
+    let millis = |n| RestartDecision::Restart(Duration::from_millis(n));
+    assert_eq!(pauses, [millis(20), millis(40), millis(80), RestartDecision::GiveUp]);
     assert_eq!(failures.record(at(500), &policy), millis(20));
 }

@@ -46,8 +46,8 @@ impl Coding for Int8 {
 /// clamped.
 const MOST: f32 = f32::MAX / 128.0;
 
-/// The step of some values. A step that would be subnormal is rounded up to the least normal number: its inverse must be
-/// finite, and parameters below 1e-36 mean nothing.
+/// The step of some values. A step that would be subnormal is rounded up to the least normal number: its inverse must
+/// be finite, and parameters below 1e-36 mean nothing.
 pub(super) fn scale(values: &[f32]) -> f32 {
     // Eight maxima at a time: a single one would wait for itself at every value.
     let (chunks, rest) = values.as_chunks::<16>();

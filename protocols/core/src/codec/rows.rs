@@ -1,8 +1,8 @@
 //! One signed byte a parameter, one scale a row: for matrices whose rows differ much in size (LLM.int8, Dettmers et al.
 //! 2022, section 2.1).
 //!
-//! A row is one index of the first dimension of a tensor with two or more dimensions; a vector is one row. A matrix with
-//! rows shorter than 16 is one row too, or scales would cost more than a quarter.
+//! A row is one index of the first dimension of a tensor with two or more dimensions; a vector is one row. A matrix
+//! with rows shorter than 16 is one row too, or scales would cost more than a quarter.
 
 use super::int8::{dequantize, quantize, scale, scale_at, scales_are_sound};
 use super::{Choice, Coding};

@@ -22,7 +22,8 @@ pub(crate) fn count(len: usize, permille: u16) -> usize {
 
 /// Fills `order` with the `count` positions at which `params` is farthest from `sent`, ascending.
 ///
-/// Costs a selection, O(n), and a sort of what is kept. Of equal changes the first positions win, so that two runs agree.
+/// Costs a selection, O(n), and a sort of what is kept. Of equal changes the first positions win, so that two runs
+/// agree.
 pub(crate) fn rank(params: &[f32], sent: &[f32], count: usize, order: &mut Vec<u32>) {
     order.clear();
     order.extend(0..params.len() as u32);

@@ -190,7 +190,8 @@ fn int8_costs_at_most_three_percent_over_a_byte_a_parameter() {
     }
 }
 
-/// Found by fuzzing: a step of the largest number / 127 made 128 steps infinite, and receivers refused the honest model.
+/// Found by fuzzing: a step of the largest number / 127 made 128 steps infinite, and receivers refused the honest
+/// model.
 #[test]
 fn the_largest_numbers_travel() {
     let layout = layout(&[4]);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 /// Values of rows, as bytes where the source has bytes: pictures take a quarter of the memory so. Cloning is cheap.
 ///
-/// Vectors behind the pointers, not slices: making a slice of a vector copies it, and for that moment needs the memory twice.
+/// Vectors behind the pointers, not slices: making a slice of a vector copies it, and for that moment needs the memory
+/// twice.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// From 0 to 255.

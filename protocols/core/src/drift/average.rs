@@ -1,11 +1,11 @@
 //! The moving average of a peer's own models.
 
-/// An exponential moving average of the models that a peer had after each of its mixes: what it answers with, while it goes on
-/// training and offering the newest one.
+/// An exponential moving average of the models that a peer had after each of its mixes: what it answers with, while it
+/// goes on training and offering the newest one.
 ///
-/// A mix of a few models keeps a part of what each of them drifted; over the last rounds these parts cancel, at no cost on
-/// the wire (averaging of iterates: Polyak and Juditsky 1992; as a moving average with a decay that grows with the rounds,
-/// min(d, (1 + t) / (10 + t)), because early models are of the past soon).
+/// A mix of a few models keeps a part of what each of them drifted; over the last rounds these parts cancel, at no cost
+/// on the wire (averaging of iterates: Polyak and Juditsky 1992; as a moving average with a decay that grows with the
+/// rounds, min(d, (1 + t) / (10 + t)), because early models are of the past soon).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MovingAverage {
     decay: f32,
@@ -13,8 +13,8 @@ pub struct MovingAverage {
 }
 
 impl MovingAverage {
-    /// Starts from a model. Shapes: `params: [parameters]`. `decay`, below 1, is the share that the average keeps in a round;
-    /// 0 switches it off.
+    /// Starts from a model. Shapes: `params: [parameters]`. `decay`, below 1, is the share that the average keeps in a
+    /// round; 0 switches it off.
     pub fn new(decay: f32, params: &[f32]) -> Self {
         Self { decay, values: if decay > 0.0 { params.to_vec() } else { Vec::new() } }
     }

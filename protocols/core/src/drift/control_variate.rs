@@ -2,8 +2,8 @@
 //!
 //! During the H local steps `x <- x - eta (g + c)`; after mixing `c <- c - lambda (x_mixed - x_local) / (eta H)`. It is
 //! the correction of Scaffnew (Mishchenko et al. 2022, algorithm 1) with gossip as the averaging operator; the damping
-//! lambda is our own. lambda = 1 is right for exact averaging and diverges with random one-sided mixing; 0.1 was best of
-//! 0.1 to 1.0 on MNIST with churn (worst peer 88 % against 76 % without).
+//! lambda is our own. lambda = 1 is right for exact averaging and diverges with random one-sided mixing; 0.1 was best
+//! of 0.1 to 1.0 on MNIST with churn (worst peer 88 % against 76 % without).
 
 /// The control variate of one peer.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,8 @@ impl ControlVariate {
 
     /// Learns from one mix. Shapes: `local` and `mixed`: `[parameters]`.
     ///
-    /// `distance` is the sum of the learning rates of the steps that led to `local`, eta H. Nothing is learnt from a mix
-    /// that would make a value infinite; the control variate is then reset.
+    /// `distance` is the sum of the learning rates of the steps that led to `local`, eta H. Nothing is learnt from a
+    /// mix that would make a value infinite; the control variate is then reset.
     pub fn update(&mut self, local: &[f32], mixed: &[f32], distance: f32) {
         if self.values.is_empty() || distance <= 0.0 {
             return;

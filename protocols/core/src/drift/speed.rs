@@ -12,8 +12,8 @@ pub fn effective_steps(steps: u32, momentum: f32) -> f64 {
     (tau - rho * (1.0 - rho.powf(tau)) / (1.0 - rho)) / (1.0 - rho)
 }
 
-/// The factor by which [`normalise`] scales a change: a(reference) / a(steps), at most [`MOST_STRETCH`]; 1 without steps
-/// or reference.
+/// The factor by which [`normalise`] scales a change: a(reference) / a(steps), at most [`MOST_STRETCH`]; 1 without
+/// steps or reference.
 pub fn stretch(steps: u32, reference: u32, momentum: f32) -> f64 {
     if steps == 0 || reference == 0 {
         return 1.0;
@@ -23,8 +23,8 @@ pub fn stretch(steps: u32, reference: u32, momentum: f32) -> f64 {
 
 /// Scales the change since `start` as if `reference` steps had been taken instead of `steps`.
 ///
-/// Shapes: `params`, `start`: `[parameters]`. No steps, or a reference of 0, change nothing. Extrapolates when fewer steps
-/// were taken than the reference; by at most [`MOST_STRETCH`].
+/// Shapes: `params`, `start`: `[parameters]`. No steps, or a reference of 0, change nothing. Extrapolates when fewer
+/// steps were taken than the reference; by at most [`MOST_STRETCH`].
 pub fn normalise(params: &mut [f32], start: &[f32], steps: u32, reference: u32, momentum: f32) {
     if steps == 0 || reference == 0 || steps == reference {
         return;
@@ -36,7 +36,8 @@ pub fn normalise(params: &mut [f32], start: &[f32], steps: u32, reference: u32, 
     }
 }
 
-/// A change is stretched at most this far: beyond it, a straight line says little about where more steps would have led.
+/// A change is stretched at most this far: beyond it, a straight line says little about where more steps would have
+/// led.
 pub const MOST_STRETCH: f64 = 4.0;
 
 #[cfg(test)]

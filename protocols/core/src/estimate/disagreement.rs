@@ -38,16 +38,18 @@ fn is_squared(value: &f64) -> bool {
 /// The root-mean-square distance of all models to their mean, as one peer sees it.
 ///
 /// For models `x` of `n` peers the mean of `|x_i - x_j|^2` over pairs is `2 n / (n - 1)` times the mean of
-/// `|x - mean|^2`. A peer sees only pairs that it is part of, which adds its own place to the error; therefore the pairwise
-/// mean, smoothed over rounds, is averaged with that of the partners ([`Disagreement::share`], [`Disagreement::hear`]).
+/// `|x - mean|^2`. A peer sees only pairs that it is part of, which adds its own place to the error; therefore the
+/// pairwise mean, smoothed over rounds, is averaged with that of the partners ([`Disagreement::share`],
+/// [`Disagreement::hear`]).
 ///
 /// Error (root mean square over peers, relative, after 60 rounds of four draws; `trial::disagreement_error`): at most
-/// 2.5 % with sharing and 8 % without for 32 independent parameters or more, 12 % and 36 % for a single one. It lags: after a
-/// sudden fall the square falls by a fifth a round at first, slower with sharing.
+/// 2.5 % with sharing and 8 % without for 32 independent parameters or more, 12 % and 36 % for a single one. It lags:
+/// after a sudden fall the square falls by a fifth a round at first, slower with sharing.
 ///
-/// One liar is bounded on both paths: a far model counts at most [`CLIP`] medians, a claim at most twice and at least half
-/// the median. It is drawn a fraction `1 / (n - 1)` of the time. Doing both it raises the answer by under 90 % at 10 peers,
-/// 12 % at 100, and by less than the error above at 1000; the bounds let it lower the answer by less (not measured).
+/// One Byzantine peer is bounded on both paths: a far model counts at most [`CLIP`] medians, a claim at most twice and
+/// at least half the median. It is drawn a fraction `1 / (n - 1)` of the time. Doing both it raises the answer by under
+/// 90 % at 10 peers, 12 % at 100, and by less than the error above at 1000; the bounds let it lower the answer by less
+/// (not measured).
 #[derive(Debug, Clone)]
 pub struct Disagreement {
     smoothing: f64,
@@ -77,8 +79,8 @@ impl Disagreement {
     }
 
     /// Takes in the squared distances between the own model and those pulled in one round (see [`squared_distance`]),
-    /// of peers drawn uniformly. Gives the number taken: values that are negative, over [`MAX_SQUARED`] or not finite are
-    /// left out, as is what follows the first 64.
+    /// of peers drawn uniformly. Gives the number taken: values that are negative, over [`MAX_SQUARED`] or not finite
+    /// are left out, as is what follows the first 64.
     pub fn observe(&mut self, squared: &[f64]) -> usize {
         let taken: Vec<f64> = squared.iter().copied().filter(is_squared).take(MOST).collect();
         if taken.is_empty() {
@@ -98,9 +100,9 @@ impl Disagreement {
         self.shared.or(self.local)
     }
 
-    /// Averages with what partners sent and with the own measurement, which enters by a fifth. To be called once a round,
-    /// after [`Disagreement::observe`], also with nothing heard; or never. Gives the number taken, under the same rules;
-    /// nothing happens before the first own observation.
+    /// Averages with what partners sent and with the own measurement, which enters by a fifth. To be called once a
+    /// round, after [`Disagreement::observe`], also with nothing heard; or never. Gives the number taken, under the
+    /// same rules; nothing happens before the first own observation.
     pub fn hear(&mut self, heard: &[f64]) -> usize {
         let (Some(own), Some(local)) = (self.share(), self.local) else { return 0 };
         let mut values: Vec<f64> = heard.iter().copied().filter(is_squared).take(MOST).collect();
@@ -122,7 +124,8 @@ impl Disagreement {
         (peers >= 1.0).then(|| self.rms().map(|rms| rms * (1.0 - 1.0 / peers).sqrt())).flatten()
     }
 
-    /// The distance as a fraction of a norm, such as that of the own model; `None` unless the norm is positive and finite.
+    /// The distance as a fraction of a norm, such as that of the own model; `None` unless the norm is positive and
+    /// finite.
     pub fn relative(&self, norm: f64) -> Option<f64> {
         (norm > 0.0 && norm.is_finite()).then(|| self.rms().map(|rms| rms / norm)).flatten()
     }

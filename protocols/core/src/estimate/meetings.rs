@@ -58,8 +58,8 @@ impl Meetings {
         (distinct < draws).then(|| smallest(distinct, enough) + 1.0)
     }
 
-    /// Most peers that the repeats seen leave credible, this one included (three standard deviations: one bound in a few
-    /// hundred is below the truth); `None` while there are too few repeats, below three, to exclude anything up to
+    /// Most peers that the repeats seen leave credible, this one included (three standard deviations: one bound in a
+    /// few hundred is below the truth); `None` while there are too few repeats, below three, to exclude anything up to
     /// [`MAX_PEERS`].
     pub fn most(&self) -> Option<f64> {
         let (draws, distinct) = (self.draws.len() as f64, self.distinct() as f64);

@@ -49,8 +49,8 @@ pub struct Estimate {
     pub verdict: Verdict,
 }
 
-/// The estimates of one peer. Errors and what liars can do are those of the parts: [`SizeEstimator`], [`Disagreement`],
-/// [`VerdictTracker`].
+/// The estimates of one peer. Errors and what Byzantine peers can do are those of the parts: [`SizeEstimator`],
+/// [`Disagreement`], [`VerdictTracker`].
 #[derive(Debug)]
 pub struct Observer {
     size: SizeEstimator,
@@ -63,8 +63,8 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts with nothing seen. Where draws are not uniform (a graph, a view), the sketch of the size is not bounded by
-    /// their repeats: a liar can then raise the number of peers without limit.
+    /// Starts with nothing seen. Where draws are not uniform (a graph, a view), the sketch of the size is not bounded
+    /// by their repeats: a Byzantine peer can then raise the number of peers without limit.
     ///
     /// # Errors
     ///

@@ -1,9 +1,10 @@
 //! The number of peers, by the smallest of many exponential draws.
 //!
-//! Every peer draws `k` exponential numbers of mean 1; gossip keeps the minimum of each coordinate, which reaches everyone
-//! in `O(log n)` rounds and does not care about repeats. The minimum of `n` such draws is exponential with mean `1 / n`,
-//! so that `(k - 1) / sum` of the minima estimates `n` without bias and with relative error `1 / sqrt(k - 2)`: 13 % for
-//! 64 values, 6 % for 256 (Mosk-Aoyama and Shah 2006; Baquero, Almeida and Menezes 2009, extrema propagation).
+//! Every peer draws `k` exponential numbers of mean 1; gossip keeps the minimum of each coordinate, which reaches
+//! everyone in `O(log n)` rounds and does not care about repeats. The minimum of `n` such draws is exponential with
+//! mean `1 / n`, so that `(k - 1) / sum` of the minima estimates `n` without bias and with relative error `1 / sqrt(k -
+//! 2)`: 13 % for 64 values, 6 % for 256 (Mosk-Aoyama and Shah 2006; Baquero, Almeida and Menezes 2009, extrema
+//! propagation).
 //!
 //! A minimum never rises, so a departed peer would be counted for ever: [`SizeEstimator`] starts anew every epoch.
 
@@ -33,8 +34,8 @@ pub const VALUE_RANGE: RangeInclusive<f32> = 1e-12..=40.0;
 /// The smallest draws of all peers heard of in one epoch.
 ///
 /// A peer's draws follow from its id and the epoch, so that drawing again until they suit means making new identities.
-/// A sketch does not say whose each minimum is: *a liar can lower minima and so raise the estimate*, up to the bound that
-/// [`super::Meetings::most`] sets; it cannot lower the estimate, as nothing raises a minimum.
+/// A sketch does not say whose each minimum is: *a Byzantine peer can lower minima and so raise the estimate*, up to
+/// the bound that [`super::Meetings::most`] sets; it cannot lower the estimate, as nothing raises a minimum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SizeSketch {
     epoch: u64,

@@ -1,7 +1,8 @@
-//! Seeded simulations that measure the errors this room documents. Tests assert them; the example `estimate_error` prints
-//! them.
+//! Seeded simulations that measure the errors this room documents. Tests assert them; the example `estimate_error`
+//! prints them.
 //!
-//! All peers act in lockstep: each round everyone draws [`DRAWS`] others uniformly and pulls what they had at its start.
+//! All peers act in lockstep: each round everyone draws [`DRAWS`] others uniformly and pulls what they had at its
+//! start.
 
 mod disagreement;
 mod size;
@@ -11,8 +12,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 pub use disagreement::{DisagreementError, disagreement_error};
-pub use size::{churn, rounds_to_settle, size_error, size_with_liar};
-pub use verdict::{Scene, VerdictShares, verdicts};
+pub use size::{churn, rounds_to_settle, size_error, size_with_byzantine_peer};
+pub use verdict::{Situation, VerdictShares, verdicts};
 
 use crate::id::PeerId;
 

@@ -53,7 +53,8 @@ pub struct VerdictConfig {
 
 impl Default for VerdictConfig {
     /// Measured in `trial`: 64 draws and 6 % also find a group that is a tenth of the draws, which 32 draws and 15 % do
-    /// half of the time. What keeps a few odd peers from looking like a split is that each group must hold two different ones.
+    /// half of the time. What keeps a few odd peers from looking like a split is that each group must hold two
+    /// different ones.
     fn default() -> Self {
         Self { disagreement: 0.02, movement: 0.01, rounds: 32, draws: 64, share: 0.06, gap: 3.0 }
     }
@@ -84,23 +85,24 @@ pub struct RoundSeen<'a> {
     pub disagreement: f64,
     /// Distance between the own model now and a round ago.
     pub movement: f64,
-    /// Distance to each model pulled (the root, not the square), of uniformly drawn peers. Models that mixing refused as
-    /// stale are best left out: many newcomers look like a group of their own.
+    /// Distance to each model pulled (the root, not the square), of uniformly drawn peers. Models that mixing refused
+    /// as stale are best left out: many newcomers look like a group of their own.
     pub distances: &'a [(PeerId, f64)],
 }
 
 /// A short history and the verdict on it.
 ///
-/// *Split* needs, three rounds in a row, a gap in the last 64 distances that leaves at least 6 % and two different peers on
-/// either side, in both the older and the newer half (so that a sudden jump of everybody is none), is three times wider
-/// than either group, and sets the medians apart by half; it is taken back after sixteen rounds without. *Converged* needs
-/// disagreement and movement under their thresholds in seven of eight of the last 32 rounds, no two different peers far among
-/// the last draws, and no split.
+/// *Split* needs, three rounds in a row, a gap in the last 64 distances that leaves at least 6 % and two different
+/// peers on either side, in both the older and the newer half (so that a sudden jump of everybody is none), is three
+/// times wider than either group, and sets the medians apart by half; it is taken back after sixteen rounds without.
+/// *Converged* needs disagreement and movement under their thresholds in seven of eight of the last 32 rounds, no two
+/// different peers far among the last draws, and no split.
 ///
-/// Measured (`trial::verdicts`, 60 peers, four draws a round): false *Split* below 0.1 % of peer-rounds with noise, heavy
-/// tails, one liar or a sudden drop; a split found in over 99 % of rounds with even draws and over 95 % with 10 % of draws
-/// across, and then called *Converged* in under 1 %. One liar makes no split, as two different peers are needed, and hides none, as every gap is tried and quartiles
-/// ignore it; two liars can. Groups of fewer than two other peers are not seen: it takes six peers.
+/// Measured (`trial::verdicts`, 60 peers, four draws a round): false *Split* below 0.1 % of peer-rounds with noise,
+/// heavy tails, one Byzantine peer or a sudden drop; a split found in over 99 % of rounds with even draws and over 95 %
+/// with 10 % of draws across, and then called *Converged* in under 1 %. One Byzantine peer makes no split, as two
+/// different peers are needed, and hides none, as every gap is tried and quartiles ignore it; two Byzantine peers can.
+/// Groups of fewer than two other peers are not seen: it takes six peers.
 #[derive(Debug, Clone)]
 pub struct VerdictTracker {
     config: VerdictConfig,
@@ -122,8 +124,8 @@ impl VerdictTracker {
         Ok(Self { config, quiet: VecDeque::new(), draws: VecDeque::new(), against: 0, is_split: false })
     }
 
-    /// Takes in a round and judges. Distances that are negative or not finite are left out, as is what follows the first
-    /// `draws`.
+    /// Takes in a round and judges. Distances that are negative or not finite are left out, as is what follows the
+    /// first `draws`.
     ///
     /// # Errors
     ///
@@ -159,7 +161,8 @@ impl VerdictTracker {
         is_full && self.quiet.back() == Some(&true) && 8 * quiet >= 7 * self.config.rounds && !self.is_far_from_two()
     }
 
-    /// Whether two different peers, more than one liar, are far: too few to be a group, too many to have converged.
+    /// Whether two different peers, more than one Byzantine peer, are far: too few to be a group, too many to have
+    /// converged.
     fn is_far_from_two(&self) -> bool {
         let mut far = self.draws.iter().filter(|(_, distance)| *distance > FAR * self.config.disagreement);
         far.next().is_some_and(|(first, _)| far.any(|(peer, _)| peer != first))

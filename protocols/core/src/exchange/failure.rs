@@ -96,7 +96,8 @@ pub enum PullFailure {
     /// Not in time.
     #[error("did not arrive before the deadline")]
     Deadline,
-    /// What arrived is no model: a compressed frame that holds none, or values that are not finite. The holder is at fault.
+    /// What arrived is no model: a compressed frame that holds none, or values that are not finite. The holder is at
+    /// fault.
     #[error("what arrived is no model")]
     NoModel,
     /// The other is busy, has given the session up, or holds none.

@@ -1,8 +1,8 @@
 //! What an exchange with a drawn peer means beyond fetching its model.
 //!
-//! A mode is a part of the peer's machine: it is told what happened and pushes [`Action`]s, which [`crate::peer`] carries out
-//! or hands on. It holds whatever must be kept from one exchange to the next (mass, open sessions), and nothing of it is
-//! shared with anybody.
+//! A mode is a part of the peer's machine: it is told what happened and pushes [`Action`]s, which [`crate::peer`]
+//! carries out or hands on. It holds whatever must be kept from one exchange to the next (mass, open sessions), and
+//! nothing of it is shared with anybody.
 //!
 //! | mode | a drawn peer is | what is kept |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //!
 //! What symmetric swaps and secure averaging will need is here already: several exchanges a round
 //! ([`ExchangeMode::gathering`]), pulls and questions of their own with time limits ([`Action::Pull`], [`Action::Ask`],
-//! [`ExchangeMode::wake`]), models served by hash that are in no store ([`ExchangeMode::open`]), deltas that are added when
-//! they are agreed on, also while training goes on ([`Action::Apply`]), and a result that is not a model of one peer
-//! ([`PendingDelta`] with any share: the mean of a group against the own model).
+//! [`ExchangeMode::wake`]), models served by hash that are in no store ([`ExchangeMode::open`]), deltas that are added
+//! when they are agreed on, also while training goes on ([`Action::Apply`]), and a result that is not a model of one
+//! peer ([`PendingDelta`] with any share: the mean of a group against the own model).
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -94,8 +94,8 @@ pub struct Wanted {
 
 /// One kind of exchange. See the module documentation.
 pub trait ExchangeMode: Debug + Send + Sync {
-    /// How many peers a round draws, and how many draws may replace failed ones as a multiple of that, given what the settings
-    /// say.
+    /// How many peers a round draws, and how many draws may replace failed ones as a multiple of that, given what the
+    /// settings say.
     fn gathering(&self, fan_out: usize, redraws: usize) -> (usize, usize) {
         (fan_out, redraws)
     }
@@ -149,13 +149,14 @@ pub trait ExchangeMode: Debug + Send + Sync {
     /// The own model was published.
     fn published(&mut self, _whole: &Publication) {}
 
-    /// Whether a grant that came with a model is of no worth any more: it was asked for again, and went back to its holder.
+    /// Whether a grant that came with a model is of no worth any more: it was asked for again, and went back to its
+    /// holder.
     fn is_void(&self, _holder: &PeerId, _grant: &Grant) -> bool {
         false
     }
 
-    /// A mix begins; until the next publication nothing may be handed over that the store does not show. Answers the mass of
-    /// the own model. `last`: no round follows.
+    /// A mix begins; until the next publication nothing may be handed over that the store does not show. Answers the
+    /// mass of the own model. `last`: no round follows.
     fn begin_mix(&mut self, _last: bool) -> u64 {
         0
     }

@@ -1,8 +1,8 @@
 //! Sessions of two peers that move towards each other by the same amount: symmetric pair averaging over a network.
 //!
-//! Both name one published model each, y and y', and each adds half of the difference of these two to whatever its model
-//! is by then ([`crate::mixing::pair::add_share`]). What one adds the other takes away, so the sum of all models is kept if
-//! *both* do it, however late. The conversation, begun by the one that drew the other:
+//! Both name one published model each, y and y', and each adds half of the difference of these two to whatever its
+//! model is by then ([`crate::mixing::pair::add_share`]). What one adds the other takes away, so the sum of all models
+//! is kept if *both* do it, however late. The conversation, begun by the one that drew the other:
 //!
 //! ```text
 //!   initiator                                responder
@@ -13,11 +13,11 @@
 //!     | <------------------------------ Settled |   the initiator's delta is due
 //! ```
 //!
-//! Before Settle arrives either side may give up and nobody has moved. From then on the responder never takes it back and
-//! remembers that it settled; an initiator that hears no answer asks again. So the sum is kept unless a peer is lost (killed
-//! before its delta is in a checkpoint, or unreachable for as long as the initiator asks) between Settle and its delta: then
-//! the mean is off by half of the difference of the two models, over the number of peers, once for each such session.
-//! Faults of an initiator's model are not scored: its responder only gives up.
+//! Before Settle arrives either side may give up and nobody has moved. From then on the responder never takes it back
+//! and remembers that it settled; an initiator that hears no answer asks again. So the sum is kept unless a peer is
+//! lost (killed before its delta is in a checkpoint, or unreachable for as long as the initiator asks) between Settle
+//! and its delta: then the mean is off by half of the difference of the two models, over the number of peers, once for
+//! each such session. Faults of an initiator's model are not scored: its responder only gives up.
 //!
 //! The first pull of a peer that joins is one-sided.
 
@@ -38,8 +38,8 @@ use crate::time::Time;
 use crate::wire::{BulkRequest, Publication, Refusal, Request, Response};
 use sessions::{Initiated, NotInitiated, SHARE, Sessions, Settlement};
 
-/// Longest time a responder takes to fetch the initiator's model, and then waits to be asked to settle; as long as a round
-/// waits for models unless told otherwise.
+/// Longest time a responder takes to fetch the initiator's model, and then waits to be asked to settle; as long as a
+/// round waits for models unless told otherwise.
 const RESPONDER_LIMIT: Duration = Duration::from_secs(10);
 /// How long an initiator goes on asking a responder that does not answer whether it has settled.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);

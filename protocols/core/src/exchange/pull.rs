@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{ExchangeConfig, PullError, PullFailure};
 use crate::codec::Codec;
 use crate::id::{Hash, Root, TaskId};
-use crate::mixing::push_sum::{Ask, Grant};
+use crate::mixing::push_sum::{Grant, ShareQuestion};
 use crate::params::Layout;
 use crate::wire::blob::Blob;
 use crate::wire::control::MAX_HASHES;
 use crate::wire::manifest::chunk_count;
-use crate::wire::{BulkRequest, Manifest, Offer, Publication, Request, Response};
+use crate::wire::{BulkRequest, ChunkManifest, Offer, Publication, Request, Response};
 
 /// What is wanted of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +30,14 @@ pub struct PullOrder {
     /// Whether its values are to be checked as soon as it is here: for what is agreed on before it is mixed.
     pub checked: bool,
     /// The question for mass that goes with it, under push-sum.
-    pub share: Option<Ask>,
+    pub share: Option<ShareQuestion>,
     /// The session it belongs to.
     pub session: Option<SessionRole>,
 }
 
 impl PullOrder {
-    /// A pull that belongs to a session about one's own published model: the other one is of the same codec, plain, and is
-    /// checked at once.
+    /// A pull that belongs to a session about one's own published model: the other one is of the same codec, plain, and
+    /// is checked at once.
     pub fn for_session(task: TaskId, ours: &Publication, role: SessionRole) -> Self {
         Self {
             task,
@@ -97,8 +97,8 @@ pub struct Pulled {
 }
 
 impl Pulled {
-    /// Takes what arrived out of its compressed frame and checks its values, as far as the order says so. For whoever carries
-    /// out pulls, at their end: it takes time that grows with the model.
+    /// Takes what arrived out of its compressed frame and checks its values, as far as the order says so. For whoever
+    /// carries out pulls, at their end: it takes time that grows with the model.
     ///
     /// # Errors
     /// [`PullFailure::NoModel`].
@@ -130,7 +130,7 @@ impl Pulled {
 enum State {
     Asking,
     Listing { offer: Offer, hashes: Vec<Hash> },
-    Streaming { offer: Offer, manifest: Manifest },
+    Streaming { offer: Offer, manifest: ChunkManifest },
     Over,
 }
 
@@ -155,7 +155,7 @@ impl Pull {
             }
             (_, None) if order.compressed => Request::Compressed { task, codec },
             (_, None) => Request::Newest { task, codec },
-            (_, Some(Ask { number, taken })) => Request::Share { task, codec, number, taken },
+            (_, Some(ShareQuestion { number, taken })) => Request::Share { task, codec, number, taken },
         });
         (Self { order, state: State::Asking, grant: None, blob: Vec::new(), next: 0, cuts: 0 }, step)
     }
@@ -221,7 +221,7 @@ impl Pull {
             self.state = State::Listing { offer, hashes };
             return Step::Ask(request);
         }
-        match Manifest::verified(offer.root, offer.bytes, hashes) {
+        match ChunkManifest::verified(offer.root, offer.bytes, hashes) {
             None => Step::Failed(PullError::WrongHash { chunk: count }),
             Some(manifest) => {
                 self.state = State::Streaming { offer, manifest };
@@ -254,7 +254,8 @@ impl Pull {
     /// stranger decides it.
     pub fn chunk(&mut self, bytes: &[u8]) -> Step {
         let State::Streaming { offer, manifest } = &self.state else { return Step::Failed(PullError::Unexpected) };
-        // A list of hashes fits its root whatever the lengths of its chunks are, so the length is checked too, and first.
+        // A list of hashes fits its root whatever the lengths of its chunks are, so the length is checked too, and
+        // first.
         let fits = bytes.len() == manifest.chunk_bytes(self.next);
         if !fits || manifest.hashes().get(self.next as usize) != Some(&Hash::of(bytes)) {
             return self.wrong_chunk();
@@ -266,9 +267,9 @@ impl Pull {
         self.took_chunk()
     }
 
-    /// Takes the next chunk of this many bytes from a caller who keeps the bytes itself and knows that they are those of
-    /// the offer, because offer and bytes come from one place in its own memory: the simulator. [`Pulled::blob`] stays
-    /// empty then.
+    /// Takes the next chunk of this many bytes from a caller who keeps the bytes itself and knows that they are those
+    /// of the offer, because offer and bytes come from one place in its own memory: the simulator. [`Pulled::blob`]
+    /// stays empty then.
     pub fn chunk_kept_elsewhere(&mut self, bytes: usize) -> Step {
         match &self.state {
             State::Streaming { manifest, .. } if bytes == manifest.chunk_bytes(self.next) => self.took_chunk(),

@@ -1,16 +1,17 @@
 //! Push-sum: a question for a model is one for mass too.
 //!
-//! The accounting is [`crate::mixing::push_sum`]; here is how the exchange asks for mass and hands it over. What keeps the sum
-//! of mass x model: a grant is handed over with the model in the store, so mass must be that of that model. From the start of a
-//! mix until its result is published the two differ, and nothing is granted; and mass taken from others enters the ledger only
-//! after it was mixed. Mass of a grant that was not taken comes back to the model as it is then.
+//! The accounting is [`crate::mixing::push_sum`]; here is how the exchange asks for mass and hands it over. What keeps
+//! the sum of mass x model: a grant is handed over with the model in the store, so mass must be that of that model.
+//! From the start of a mix until its result is published the two differ, and nothing is granted; and mass taken from
+//! others enters the ledger only after it was mixed. Mass of a grant that was not taken comes back to the model as it
+//! is then.
 
 use std::time::Duration;
 
 use super::mode::{Action, ExchangeMode, Wanted};
 use super::{PullOrder, TransportFailure};
 use crate::id::{PeerId, TaskId};
-use crate::mixing::push_sum::{Account, Ask, Grant, UNIT};
+use crate::mixing::push_sum::{Account, Grant, ShareQuestion, UNIT};
 use crate::time::Time;
 use crate::wire::{Publication, Refusal, Request, Response};
 
@@ -34,8 +35,8 @@ pub struct PushSum {
 }
 
 impl PushSum {
-    /// A ledger with one unit of mass. One part in `fan_out + 1` of what is held is granted at a time: as many draw this
-    /// peer in a round as it draws, on average, and it keeps a share like each of them.
+    /// A ledger with one unit of mass. One part in `fan_out + 1` of what is held is granted at a time: as many draw
+    /// this peer in a round as it draws, on average, and it keeps a share like each of them.
     ///
     /// `starts` counts the starts of this peer: questions of an earlier one are not taken for new.
     pub fn new(task: TaskId, fan_out: usize, starts: u32) -> Self {
@@ -55,7 +56,7 @@ impl PushSum {
     }
 
     /// Answers a question for mass, given what the store says to a question for the model alone.
-    fn share(&mut self, asker: PeerId, ask: Ask, stored: Response) -> Response {
+    fn share(&mut self, asker: PeerId, ask: ShareQuestion, stored: Response) -> Response {
         let Response::Offer { offer, hashes } = stored else { return stored };
         let grant = if self.closed { None } else { self.account.grant(asker, ask, self.parts) };
         match grant {
@@ -78,7 +79,7 @@ impl ExchangeMode for PushSum {
 
     fn answer(&mut self, _: Time, from: PeerId, request: &Request, stored: Response, _: &mut Vec<Action>) -> Response {
         match *request {
-            Request::Share { number, taken, .. } => self.share(from, Ask { number, taken }, stored),
+            Request::Share { number, taken, .. } => self.share(from, ShareQuestion { number, taken }, stored),
             Request::Taken { number, .. } if matches!(stored, Response::Refused { reason: Refusal::NoMass, .. }) => {
                 self.account.closed(from, number);
                 Response::Noted
@@ -119,8 +120,8 @@ impl ExchangeMode for PushSum {
         Some(&self.account)
     }
 
-    /// Tells holders that their grants were taken, but only of what is on disk: whoever is killed before gets nothing twice and
-    /// loses nothing, as its next question says what its checkpoint knows, and all else goes back.
+    /// Tells holders that their grants were taken, but only of what is on disk: whoever is killed before gets nothing
+    /// twice and loses nothing, as its next question says what its checkpoint knows, and all else goes back.
     fn stored(&mut self, now: Time, kept: &Account, actions: &mut Vec<Action>) {
         for (peer, number) in self.account.unsettled(kept, MAX_ACKNOWLEDGED) {
             let key = self.next;

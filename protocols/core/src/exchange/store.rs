@@ -22,8 +22,8 @@ pub struct ModelStore {
     models: VecDeque<Forms>,
 }
 
-/// One model as it was published, and in the other forms it was asked for in. Most models have one form, which is why it is
-/// not in the list.
+/// One model as it was published, and in the other forms it was asked for in. Most models have one form, which is why
+/// it is not in the list.
 #[derive(Debug)]
 struct Forms {
     native: Publication,

@@ -7,7 +7,7 @@ use super::push_sum::PushSum;
 use super::*;
 use crate::codec::Codec;
 use crate::id::{Hash, PeerId, Root, TaskId};
-use crate::mixing::push_sum::{Account, Ask, Grant, UNIT};
+use crate::mixing::push_sum::{Account, Grant, ShareQuestion, UNIT};
 use crate::time::Time;
 use crate::wire::{CHUNK_BYTES, Offer, Publication, Refusal, Request, Response};
 
@@ -130,7 +130,8 @@ fn hashes_that_are_not_those_of_the_root_are_refused() {
     assert_eq!(pull.answered(answer), Step::Failed(PullError::Unexpected));
 }
 
-/// Found by fuzzing: a list of hashes fits its root whatever the lengths of its chunks are, and only hashes were checked.
+/// Found by fuzzing: a list of hashes fits its root whatever the lengths of its chunks are, and only hashes were
+/// checked.
 #[test]
 fn a_chunk_of_another_length_is_refused_though_its_hash_was_offered() {
     let pieces = [blob(CHUNK_BYTES + 1), blob(7)];
@@ -271,7 +272,7 @@ fn nothing_is_granted_from_the_start_of_a_mix_until_its_result_is_published() {
 #[test]
 fn an_answer_without_the_mass_asked_for_is_no_answer() {
     let store = store(1000);
-    let ask = Ask { number: 7, taken: 0 };
+    let ask = ShareQuestion { number: 7, taken: 0 };
     let share = PullOrder { share: Some(ask), ..order(1000) };
     let (mut pull, step) = Pull::new(share);
     let Step::Ask(request) = step else { panic!() };

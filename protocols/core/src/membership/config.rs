@@ -14,7 +14,8 @@ pub struct MembershipConfig {
     /// Least time between two announcements in any case; newcomers are answered at this pace.
     pub announce_gap: Duration,
     /// Announcements a second that all peers of a topic together aim for. One announcement costs every peer about 6
-    /// copies and 0.6 ms (measured with 50 to 300 gossipsub nodes), so 4 a second cost a quarter of a percent of a core.
+    /// copies and 0.6 ms (measured with 50 to 300 gossipsub nodes), so 4 a second cost a quarter of a percent of a
+    /// core.
     pub topic_rate: f64,
     /// A peer not heard of for this many of its announcement intervals is given up.
     pub expire_intervals: u32,

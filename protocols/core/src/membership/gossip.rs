@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::output::{Output, Verdict};
+use super::output::{Acceptance, Output};
 use super::state::{Base, Known, Published, prefix_of};
 use crate::codec::CodecSet;
 use crate::id::PeerId;
@@ -44,27 +44,27 @@ impl Gossip {
         outputs: &mut Vec<Output>,
     ) {
         if announcement.task != base.task {
-            return outputs.push(Output::Judge(Verdict::Reject));
+            return outputs.push(Output::Judge(Acceptance::Reject));
         }
         if author == base.own || base.is_refused(now, &author) || base.is_one_too_many(author, via, &announcement) {
-            return outputs.push(Output::Judge(Verdict::Ignore));
+            return outputs.push(Output::Judge(Acceptance::Ignore));
         }
         let is_new = !base.table.contains_key(&author);
         let Some(known) = base.admit(now, author) else {
-            return outputs.push(Output::Judge(Verdict::Ignore));
+            return outputs.push(Output::Judge(Acceptance::Ignore));
         };
         if announcement.sequence <= known.sequence {
-            return outputs.push(Output::Judge(Verdict::Ignore));
+            return outputs.push(Output::Judge(Acceptance::Ignore));
         }
         if !known.allowance.spend(now, BURST, SUSTAINED) {
-            outputs.push(Output::Judge(Verdict::Ignore));
+            outputs.push(Output::Judge(Acceptance::Ignore));
             return outputs.push(Output::Flooded { author });
         }
         known.learn(now, announcement);
         if is_new {
             known.introducer = via;
         }
-        outputs.push(Output::Judge(Verdict::Accept));
+        outputs.push(Output::Judge(Acceptance::Accept));
         if is_new {
             self.announce_soon(base, now);
             outputs.push(Output::Discovered { peer: author, known: base.table.len() });
@@ -179,8 +179,8 @@ impl Base {
         self.table.values().filter(brought).count() < self.quota()
     }
 
-    /// Most peers at public addresses and without a connection that one introducer may bring: a quarter of the table. Four
-    /// neighbours, the least that is kept up, then fill it, and one liar among them takes a quarter.
+    /// Most peers at public addresses and without a connection that one introducer may bring: a quarter of the table.
+    /// Four neighbours, the least that is kept up, then fill it, and one Byzantine peer among them takes a quarter.
     fn quota(&self) -> usize {
         (self.config.max_peers / 4).max(1)
     }

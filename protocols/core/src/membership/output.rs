@@ -6,7 +6,7 @@ use crate::wire::{Address, Announcement, Descriptor, Response};
 
 /// What to tell gossip about an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /// Pass it on.
     Accept,
     /// Do not pass it on; nobody is to blame.
@@ -19,7 +19,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Answer gossip about the announcement that was the input.
-    Judge(Verdict),
+    Judge(Acceptance),
     /// Sign and publish this.
     Announce(Box<Announcement>),
     /// Dial one of these addresses.

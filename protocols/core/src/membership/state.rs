@@ -15,7 +15,7 @@ use crate::sampling::{Prefix, Sampling, Source, draw_guarded_distinct};
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 use crate::wire::announce::MAX_ADDRESSES;
-use crate::wire::{Address, OfferSummary, Sketch};
+use crate::wire::{Address, ModelSummary, OfferSummary};
 
 /// How long a peer of another task or a banned one is not taken in again.
 const REFUSED_FOR: std::time::Duration = std::time::Duration::from_secs(600);
@@ -87,7 +87,7 @@ pub(super) struct Published {
     pub round: u64,
     pub samples: u32,
     pub offer: Option<OfferSummary>,
-    pub sketch: Sketch,
+    pub sketch: ModelSummary,
 }
 
 /// Calls the same function of whichever mode there is.
@@ -172,7 +172,7 @@ impl Membership {
     }
 
     /// The own model or data changed; goes out with the next announcement.
-    pub fn published(&mut self, round: u64, samples: u32, offer: OfferSummary, sketch: Sketch) {
+    pub fn published(&mut self, round: u64, samples: u32, offer: OfferSummary, sketch: ModelSummary) {
         self.base.published = Published { round, samples, offer: Some(offer), sketch };
     }
 
@@ -200,8 +200,9 @@ impl Membership {
     }
 
     /// Draws up to `count` different peers of the known ones that can be reached, without `tried`, as
-    /// [`MembershipConfig::sampling`] says. The choice depends on nobody's loudness, only on being known and, where it is
-    /// guarded, on where from. One without a connection is dialled by whoever asks it, at [`Membership::addresses_to_dial`].
+    /// [`MembershipConfig::sampling`] says. The choice depends on nobody's loudness, only on being known and, where it
+    /// is guarded, on where from. One without a connection is dialled by whoever asks it, at
+    /// [`Membership::addresses_to_dial`].
     pub fn draw(&mut self, now: Time, count: usize, tried: &[PeerId]) -> Vec<PeerId> {
         let base = &mut self.base;
         let sources = match &self.mode {
@@ -231,8 +232,8 @@ impl Membership {
         known.map(|known| known.addresses.clone()).unwrap_or_default()
     }
 
-    /// Each of these peers with the weight that the communication graph gives its link in this round, 0 for one that is no
-    /// neighbour; nothing without a graph.
+    /// Each of these peers with the weight that the communication graph gives its link in this round, 0 for one that is
+    /// no neighbour; nothing without a graph.
     pub fn links(&self, peers: &[PeerId]) -> Vec<(PeerId, f32)> {
         let base = &self.base;
         if !matches!(base.config.sampling, Sampling::Graph(_)) {
@@ -387,8 +388,8 @@ impl Known {
         }
     }
 
-    /// The peer as a candidate of a draw. On local addresses an introducer says nothing: in a LAN one peer introduces all
-    /// others, and they are friends.
+    /// The peer as a candidate of a draw. On local addresses an introducer says nothing: in a LAN one peer introduces
+    /// all others, and they are friends.
     pub(super) fn source(&self, peer: PeerId) -> Source {
         let introducer = self.introducer.filter(|_| self.prefix.is_public());
         Source { peer, introducer, prefix: self.prefix }

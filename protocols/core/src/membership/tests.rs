@@ -7,7 +7,7 @@ use super::*;
 use crate::codec::CodecSet;
 use crate::id::{PeerId, TaskId};
 use crate::time::Time;
-use crate::wire::{Address, Announcement, Sketch};
+use crate::wire::{Address, Announcement, ModelSummary};
 
 const TASK: TaskId = TaskId([7; 32]);
 
@@ -39,7 +39,7 @@ fn said(name: &str, sequence: u64, via: Option<&str>, address: String) -> Input 
         samples: 10,
         offer: None,
         codecs: CodecSet::all(),
-        sketch: Sketch::default(),
+        sketch: ModelSummary::default(),
     };
     Input::Announced { author: peer(name), via: via.map(peer), announcement }
 }
@@ -50,7 +50,7 @@ fn handle(machine: &mut Membership, now: Time, input: Input) -> Vec<Output> {
     outputs
 }
 
-fn verdict(outputs: &[Output]) -> Verdict {
+fn verdict(outputs: &[Output]) -> Acceptance {
     let verdicts: Vec<_> =
         outputs.iter().filter_map(|o| if let Output::Judge(v) = o { Some(*v) } else { None }).collect();
     assert_eq!(verdicts.len(), 1, "every announcement is judged once");
@@ -77,13 +77,13 @@ fn a_newcomer_is_discovered_once_and_greeted() {
 #[test]
 fn replays_are_ignored_and_other_tasks_rejected() {
     let mut ant = machine(MembershipConfig::default());
-    assert_eq!(verdict(&handle(&mut ant, seconds(1), says("bat", 5))), Verdict::Accept);
-    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 5))), Verdict::Ignore);
-    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 4))), Verdict::Ignore);
+    assert_eq!(verdict(&handle(&mut ant, seconds(1), says("bat", 5))), Acceptance::Accept);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 5))), Acceptance::Ignore);
+    assert_eq!(verdict(&handle(&mut ant, seconds(2), says("bat", 4))), Acceptance::Ignore);
     let Input::Announced { author, via, mut announcement } = says("cat", 1) else { unreachable!() };
     announcement.task = TaskId([8; 32]);
     let outputs = handle(&mut ant, seconds(3), Input::Announced { author, via, announcement });
-    assert_eq!(verdict(&outputs), Verdict::Reject);
+    assert_eq!(verdict(&outputs), Acceptance::Reject);
     assert_eq!(ant.known().len(), 1);
 }
 
@@ -105,7 +105,7 @@ fn the_view_never_grows_past_its_limit_and_live_peers_stay() {
     }
     for n in 0..1000 {
         let outputs = handle(&mut ant, seconds(2), says(&format!("stranger {n}"), 1));
-        assert_eq!(verdict(&outputs), Verdict::Ignore);
+        assert_eq!(verdict(&outputs), Acceptance::Ignore);
         assert!(ant.known().len() <= 8);
     }
     assert!(ant.known().contains_key(&peer("friend 0")));
@@ -175,7 +175,7 @@ fn a_refused_peer_is_forgotten_and_not_taken_in_again() {
     let mut ant = machine(MembershipConfig::default());
     handle(&mut ant, seconds(1), says("bat", 1));
     handle(&mut ant, seconds(2), Input::Refused { peer: peer("bat") });
-    assert_eq!(verdict(&handle(&mut ant, seconds(3), says("bat", 2))), Verdict::Ignore);
+    assert_eq!(verdict(&handle(&mut ant, seconds(3), says("bat", 2))), Acceptance::Ignore);
     assert!(ant.known().is_empty());
     handle(&mut ant, seconds(700), says("bat", 3));
     assert_eq!(ant.known().len(), 1);
@@ -278,10 +278,19 @@ fn one_introducer_fills_a_quarter_of_the_view_at_most() {
     handle(&mut ant, seconds(1), said("late", 1, Some("mole"), "/ip4/10.0.0.1/tcp/1".to_owned()));
     assert_eq!(ant.known().len(), 11, "local addresses are not counted");
     let outputs = handle(&mut ant, seconds(2), said("late", 2, Some("mole"), public(150)));
-    assert_eq!(verdict(&outputs), Verdict::Ignore, "nor may they turn public later");
+    assert_eq!(verdict(&outputs), Acceptance::Ignore, "nor may they turn public later");
     // A connection proves that there is someone: it frees a place, and who comes by another is counted there.
     handle(&mut ant, seconds(2), Input::Connected { peer: peer("sybil 0") });
-    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 50", 1, Some("mole"), public(50)))), Verdict::Accept);
-    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("mole"), public(51)))), Verdict::Ignore);
-    assert_eq!(verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("bat"), public(51)))), Verdict::Accept);
+    assert_eq!(
+        verdict(&handle(&mut ant, seconds(2), said("sybil 50", 1, Some("mole"), public(50)))),
+        Acceptance::Accept
+    );
+    assert_eq!(
+        verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("mole"), public(51)))),
+        Acceptance::Ignore
+    );
+    assert_eq!(
+        verdict(&handle(&mut ant, seconds(2), said("sybil 51", 1, Some("bat"), public(51)))),
+        Acceptance::Accept
+    );
 }

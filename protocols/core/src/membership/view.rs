@@ -1,8 +1,8 @@
 //! Membership by a bounded view: who is known is what shuffles tell, and never more than the view holds.
 //!
-//! Nothing is announced, so that nothing a peer does costs more in a larger network. Every so often a peer shuffles with
-//! one of its view; descriptors carry the addresses by which their peers are dialled. The prefix of a peer is read off
-//! those addresses, never told.
+//! Nothing is announced, so that nothing a peer does costs more in a larger network. Every so often a peer shuffles
+//! with one of its view; descriptors carry the addresses by which their peers are dialled. The prefix of a peer is read
+//! off those addresses, never told.
 //!
 //! All peers of a network do it this way, or none: a peer with a view takes no announcements.
 //!
@@ -19,7 +19,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::MembershipConfig;
-use super::output::{Output, Verdict};
+use super::output::{Acceptance, Output};
 use super::state::{Base, Known, prefix_of};
 use crate::id::PeerId;
 use crate::sampling::Source;
@@ -89,7 +89,7 @@ impl Views {
         announcement: Announcement,
         outputs: &mut Vec<Output>,
     ) {
-        let verdict = if announcement.task == base.task { Verdict::Ignore } else { Verdict::Reject };
+        let verdict = if announcement.task == base.task { Acceptance::Ignore } else { Acceptance::Reject };
         outputs.push(Output::Judge(verdict));
     }
 

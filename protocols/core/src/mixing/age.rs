@@ -1,26 +1,26 @@
 //! Age-limited mean.
 
-use super::{Meta, Mixing, Plan, Refused, Scene};
+use super::{Meta, MixContext, Mixing, Plan, Refused};
 
 /// A model younger than this fraction of the median age is stale. Ages of peers that mix stay close to each other,
 /// because a mix has the mean of its ages; half the median is reached only by newcomers and by those long away.
 const LEAST_FRACTION: u64 = 2;
-/// A claim counts at most this multiple of the median, so that one liar cannot carry everyone's age away.
+/// A claim counts at most this multiple of the median, so that one Byzantine peer cannot carry everyone's age away.
 const MOST_MULTIPLE: u64 = 2;
 
 pub(super) struct AgeLimited;
 
 impl Mixing for AgeLimited {
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
-        let median = median_age(scene.own, scene.candidates);
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
+        let median = median_age(context.own, context.candidates);
         let stale = |candidate: &Meta| candidate.age < median / LEAST_FRACTION;
-        let accepted = scene.candidates.iter().filter(|candidate| !stale(candidate)).count();
+        let accepted = context.candidates.iter().filter(|candidate| !stale(candidate)).count();
         let weight = 1.0 / (accepted as f32 + 1.0);
         let judge = |candidate: &Meta| match stale(candidate) {
             true => Err(Refused::Stale { age: candidate.age, median }),
             false => Ok(weight),
         };
-        Plan::Weighted(scene.candidates.iter().map(judge).collect())
+        Plan::Weighted(context.candidates.iter().map(judge).collect())
     }
 }
 
@@ -38,9 +38,9 @@ pub(super) fn mixed(own: Meta, candidates: &[Meta], accepted: &[Meta]) -> u64 {
 
 /// Which offers are too old to be worth their bytes: what an age-limited mean would refuse anyway.
 ///
-/// Of the peers drawn at least half are at or above the own age in a healthy network, so an offer below a quarter of the
-/// own age is below half of any such median. A peer that finds *everyone* too old doubts itself: its age may be a liar's
-/// work, and in its next round it pulls whatever there is.
+/// Of the peers drawn at least half are at or above the own age in a healthy network, so an offer below a quarter of
+/// the own age is below half of any such median. A peer that finds *everyone* too old doubts itself: its age may be a
+/// Byzantine peer's work, and in its next round it pulls whatever there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StaleFilter {
     doubts: bool,

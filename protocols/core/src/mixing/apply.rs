@@ -1,7 +1,7 @@
 //! Carrying out a plan, block by block and, where there are many parameters, part by part on several threads.
 
 use super::distances::Distances;
-use super::{Column, Meta, Needs, Plan, Refused, Rule, Scene, age, columns};
+use super::{Column, Meta, MixContext, Needs, Plan, Refused, Rule, age, columns};
 use crate::id::PeerId;
 use crate::invariant::no_overreach;
 use crate::wire::blob::Blob;
@@ -47,22 +47,23 @@ pub struct MixOutcome {
     /// Whether the own model was far behind the others: drift correction and outer momentum refer to a past that no
     /// longer counts, and are to be reset.
     pub was_behind: bool,
-    /// Whether [`crate::invariant::no_overreach`] holds; always where weights are masses, which are nobody's claim alone.
+    /// Whether [`crate::invariant::no_overreach`] holds; always where weights are masses, which are nobody's claim
+    /// alone.
     pub is_fair: bool,
 }
 
-/// Mixes candidates into the own model by a rule that needs no losses; see [`mix_judged`].
+/// Mixes candidates into the own model by a rule that needs no losses; see [`mix_with_losses`].
 pub fn mix(rule: &Rule, own: Own<'_>, candidates: &[Candidate<'_>]) -> MixOutcome {
-    mix_judged(rule, own, candidates, &mut |_| f32::NAN)
+    mix_with_losses(rule, own, candidates, &mut |_| f32::NAN)
 }
 
 /// Mixes candidates into the own model.
 ///
-/// Every candidate's model has the layout of the own one. The result is finite: each parameter lies between the least and
-/// the largest of those mixed. `loss` gives the loss of a model on own rows, `[parameters]`; it is called only for rules
-/// that ask for it, and a loss that is not finite is the worst of all. Costs one pass over every model (two for a rule
-/// that needs distances) and scratch of 16 KiB a thread, 4 KiB a candidate more for coordinate rules.
-pub fn mix_judged(
+/// Every candidate's model has the layout of the own one. The result is finite: each parameter lies between the least
+/// and the largest of those mixed. `loss` gives the loss of a model on own rows, `[parameters]`; it is called only for
+/// rules that ask for it, and a loss that is not finite is the worst of all. Costs one pass over every model (two for a
+/// rule that needs distances) and scratch of 16 KiB a thread, 4 KiB a candidate more for coordinate rules.
+pub fn mix_with_losses(
     rule: &Rule,
     own: Own<'_>,
     candidates: &[Candidate<'_>],
@@ -74,7 +75,7 @@ pub fn mix_judged(
     let plan = rule.mixing(|mixing| {
         let distances = Distances::measure(mixing.needs(), own.params, &models);
         let losses = if mixing.needs() == Needs::Losses { losses(own.params, &models, loss) } else { Vec::new() };
-        mixing.plan(&Scene { own: own.meta, round: own.round, candidates: &metas, distances, losses })
+        mixing.plan(&MixContext { own: own.meta, round: own.round, candidates: &metas, distances, losses })
     });
     let verdicts: Vec<Result<f32, Refused>> = match &plan {
         Plan::Weighted(weights) => weights.clone(),

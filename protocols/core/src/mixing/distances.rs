@@ -14,8 +14,8 @@ const BLOCK: usize = 1024;
 
 /// Squared distances of models to the own one, `[models]`; infinite where one cannot be measured.
 ///
-/// Shapes: `own: [parameters]`, the layout of every model. Of a fragment, what was sent stands for the whole; of top-k only
-/// what was sent counts, so its distance is a lower bound. Costs one pass over every model.
+/// Shapes: `own: [parameters]`, the layout of every model. Of a fragment, what was sent stands for the whole; of top-k
+/// only what was sent counts, so its distance is a lower bound. Costs one pass over every model.
 pub fn squared_distances(own: &[f32], models: &[Blob<'_>]) -> Vec<f64> {
     let distances = Distances::measure(Needs::Distances, own, models);
     let factor = |model: &Blob<'_>| match model.codec() {

@@ -1,7 +1,7 @@
 //! A sorting network: the fixed sequence of exchanges that sorts any n values.
 //!
-//! Batcher's odd-even merge sort (Batcher 1968; Knuth, TAOCP 3, 5.3.4, algorithm M), for any n. Because the sequence does
-//! not depend on the values, thousands of columns are sorted at a time, one exchange a row pair.
+//! Batcher's odd-even merge sort (Batcher 1968; Knuth, TAOCP 3, 5.3.4, algorithm M), for any n. Because the sequence
+//! does not depend on the values, thousands of columns are sorted at a time, one exchange a row pair.
 
 /// The pairs (lower, upper) to exchange, in order; afterwards values ascend.
 pub(super) fn exchanges(n: usize) -> Vec<(usize, usize)> {

@@ -1,21 +1,21 @@
-//! Symmetric pair averaging: both of a pair end with the mean of the two (Boyd et al. 2006, "Randomized Gossip Algorithms";
-//! in learning AD-PSGD, Lian et al. 2018).
+//! Symmetric pair averaging: both of a pair end with the mean of the two (Boyd et al. 2006, "Randomized Gossip
+//! Algorithms"; in learning AD-PSGD, Lian et al. 2018).
 //!
 //! Two peers cannot swap models at one instant, and both go on learning meanwhile. What keeps the sum of all models is
 //! not that both hold the same values, but that what one adds the other takes away: each adds half of the difference of
 //! the *same two published models*, x_i += (y_j - y_i) / 2 and x_j += (y_i - y_j) / 2, where y is a model as the wire
-//! carries it. That holds for any codec and any delay, as long as both halves are carried out; [`add_share`] with a share of
-//! 0.5 is one half.
+//! carries it. That holds for any codec and any delay, as long as both halves are carried out; [`add_share`] with a
+//! share of 0.5 is one half.
 //! The conversation by which two peers come to carry them out is that of the exchange mode `pairwise`.
 
 use std::sync::Arc;
 
-use super::{Mixing, Plan, Refused, Scene};
+use super::{MixContext, Mixing, Plan, Refused};
 use crate::id::PeerId;
 use crate::wire::blob::Blob;
 
-/// A difference of two published models that is to be added to the own one, however it has moved meanwhile: what symmetric
-/// exchanges agree on. As the other side adds the opposite, the sum of all models stays.
+/// A difference of two published models that is to be added to the own one, however it has moved meanwhile: what
+/// symmetric exchanges agree on. As the other side adds the opposite, the sum of all models stays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingDelta {
     /// Whom it was agreed with.
@@ -30,14 +30,14 @@ pub struct PendingDelta {
     pub age: u64,
 }
 
-/// The one-sided form, for a merge that knows only its own side (the first pull of a peer that joins): half and half with
-/// the first candidate.
+/// The one-sided form, for a merge that knows only its own side (the first pull of a peer that joins): half and half
+/// with the first candidate.
 pub(super) struct Pair;
 
 impl Mixing for Pair {
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
         let verdict = |index| if index == 0 { Ok(0.5) } else { Err(Refused::Outlier) };
-        Plan::Weighted((0..scene.candidates.len()).map(verdict).collect())
+        Plan::Weighted((0..context.candidates.len()).map(verdict).collect())
     }
 }
 

@@ -2,30 +2,30 @@
 //!
 //! Every peer holds a model z and a mass w, one unit at the start; the network's mean is sum w z / sum w and does not
 //! change when a peer hands part of its mass, with its model as it is then, to another: z' = (w z + v z_j) / (w + v).
-//! That works on any directed graph, where no doubly stochastic weights can be had. What breaks it is loss: mass that was
-//! given and did not arrive is gone for ever, and mass that arrives twice is made from nothing.
+//! That works on any directed graph, where no doubly stochastic weights can be had. What breaks it is loss: mass that
+//! was given and did not arrive is gone for ever, and mass that arrives twice is made from nothing.
 //!
-//! So mass is whole numbers in an [`Account`], handed over in *grants*, and every question for mass says what became of the
-//! last grant. A holder that is asked again learns that the grant was taken (then it is done) or was not (then it takes the
-//! mass back); an answer that comes late is an answer to an old question, and the asker ignores it.
+//! So mass is whole numbers in an [`Account`], handed over in *grants*, and every question for mass says what became of
+//! the last grant. A holder that is asked again learns that the grant was taken (then it is done) or was not (then it
+//! takes the mass back); an answer that comes late is an answer to an old question, and the asker ignores it.
 //!
-//! Invariant (*mean kept*): masses held, plus grants that were not taken, sum to what the peers started with, whatever is
-//! lost, late or doubled.
+//! Invariant (*mean kept*): masses held, plus grants that were not taken, sum to what the peers started with, whatever
+//! is lost, late or doubled.
 //!
 //! A ledger of everyone ever met would grow with the network, so an asker that has taken a grant for good says so once
-//! more ([`Account::settled`]), and both sides may forget each other. What is forgotten is the partner used longest ago,
-//! settled ones first; only where more than [`MAX_PARTNERS`] are unsettled at a time (their peers died, mostly) an open
-//! grant goes back to its holder unasked.
+//! more ([`Account::settled`]), and both sides may forget each other. What is forgotten is the partner used longest
+//! ago, settled ones first; only where more than [`MAX_PARTNERS`] are unsettled at a time (their peers died, mostly) an
+//! open grant goes back to its holder unasked.
 //!
-//! What a grant that comes back does to the mean: mass v returns to its holder's model as it is *then*. Where it was never
-//! taken, the sum of masses is right again, and the sum of w z is off by v times what the holder moved meanwhile: nothing
-//! is lost, v has only been as old as it was on its way. Where it was taken after all and the news was lost (a forgotten
-//! grant, a peer that died between taking and saying so), v exists twice, and the mean leans to the holder's model by v
-//! over all mass: with n peers and s draws, at most 1 / (n (s + 1)) of the distance for each such grant.
+//! What a grant that comes back does to the mean: mass v returns to its holder's model as it is *then*. Where it was
+//! never taken, the sum of masses is right again, and the sum of w z is off by v times what the holder moved meanwhile:
+//! nothing is lost, v has only been as old as it was on its way. Where it was taken after all and the news was lost (a
+//! forgotten grant, a peer that died between taking and saying so), v exists twice, and the mean leans to the holder's
+//! model by v over all mass: with n peers and s draws, at most 1 / (n (s + 1)) of the distance for each such grant.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mixing, Plan, Refused, Scene};
+use super::{MixContext, Mixing, Plan, Refused};
 use crate::id::PeerId;
 
 /// The mass of one fresh peer.
@@ -41,21 +41,21 @@ pub const MAX_TRIES: u8 = 5;
 pub(super) struct PushSum;
 
 impl Mixing for PushSum {
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
         let fits = |mass: u64| (1..=MOST).contains(&mass);
-        let accepted = scene.candidates.iter().filter(|meta| fits(meta.mass));
-        let total = accepted.map(|meta| meta.mass as f64).sum::<f64>() + scene.own.mass as f64;
+        let accepted = context.candidates.iter().filter(|meta| fits(meta.mass));
+        let total = accepted.map(|meta| meta.mass as f64).sum::<f64>() + context.own.mass as f64;
         let verdict = |mass: u64| match fits(mass) {
             true => Ok((mass as f64 / total) as f32),
             false => Err(Refused::Mass { mass }),
         };
-        Plan::Weighted(scene.candidates.iter().map(|meta| verdict(meta.mass)).collect())
+        Plan::Weighted(context.candidates.iter().map(|meta| verdict(meta.mass)).collect())
     }
 }
 
 /// A question for mass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
+pub struct ShareQuestion {
     /// Grows with every question of this peer to this holder.
     pub number: u64,
     /// The number of the question whose grant was the last one taken from this holder; 0 for none.
@@ -112,14 +112,15 @@ impl Account {
         Self::starting_at(held, 0)
     }
 
-    /// An account whose questions have numbers above `first`, so that those of an earlier life of this peer are not above
-    /// them. That life's mass is gone with it, as when a peer leaves; what it was granted and did not acknowledge goes back.
+    /// An account whose questions have numbers above `first`, so that those of an earlier life of this peer are not
+    /// above them. That life's mass is gone with it, as when a peer leaves; what it was granted and did not acknowledge
+    /// goes back.
     pub fn starting_at(held: u64, first: u64) -> Self {
         Self { held, first, ..Self::default() }
     }
 
-    /// An account as it was on disk, in a new life: its questions have numbers above `first` too. `None` for one that no
-    /// peer can have.
+    /// An account as it was on disk, in a new life: its questions have numbers above `first` too. `None` for one that
+    /// no peer can have.
     ///
     /// What this peer granted after that account was written is in the world twice; what it took after it and did not
     /// acknowledge goes back to its holders.
@@ -140,7 +141,7 @@ impl Account {
     }
 
     /// The next question to a holder; every earlier one is void from now on.
-    pub fn ask(&mut self, peer: PeerId) -> Ask {
+    pub fn ask(&mut self, peer: PeerId) -> ShareQuestion {
         let known = self.holders.iter().position(|holder| holder.peer == peer).map(|index| self.holders.remove(index));
         if known.is_none() && self.holders.len() >= MAX_PARTNERS {
             self.forget_holder();
@@ -149,12 +150,12 @@ impl Account {
         let mut holder = known.unwrap_or(fresh);
         holder.asked += 1;
         self.holders.push(holder);
-        Ask { number: holder.asked, taken: holder.taken }
+        ShareQuestion { number: holder.asked, taken: holder.taken }
     }
 
-    /// Answers a question with one part in `parts` of the mass held. `None` for a question that is not newer than the last
-    /// one (it was overtaken on its way), or when there is no mass to part with.
-    pub fn grant(&mut self, peer: PeerId, ask: Ask, parts: u64) -> Option<Grant> {
+    /// Answers a question with one part in `parts` of the mass held. `None` for a question that is not newer than the
+    /// last one (it was overtaken on its way), or when there is no mass to part with.
+    pub fn grant(&mut self, peer: PeerId, ask: ShareQuestion, parts: u64) -> Option<Grant> {
         let index = self.askers.iter().position(|asker| asker.peer == peer);
         if index.is_some_and(|index| ask.number <= self.askers[index].seen) {
             return None;
@@ -187,8 +188,9 @@ impl Account {
         answers && grant.mass <= MOST
     }
 
-    /// Up to `count` holders that do not know yet that their grant was taken, those told least often first, each with the
-    /// number of its question. Only what `kept` knows too, this account as it is on disk. They count as told once more.
+    /// Up to `count` holders that do not know yet that their grant was taken, those told least often first, each with
+    /// the number of its question. Only what `kept` knows too, this account as it is on disk. They count as told once
+    /// more.
     pub fn unsettled(&mut self, kept: &Self, count: usize) -> Vec<(PeerId, u64)> {
         let waits = |holder: &&mut Holder| {
             !holder.settled && holder.tries < MAX_TRIES && kept.taken(&holder.peer) == holder.taken

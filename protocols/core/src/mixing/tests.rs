@@ -237,14 +237,14 @@ proptest! {
         let own = Meta::new(own.0, own.1);
         let others: Vec<Meta> = others.into_iter().map(|(age, samples)| Meta::new(age, samples)).collect();
         for rule in RULES {
-            let scene = Scene {
+            let context = MixContext {
                 own,
                 round: 0,
                 candidates: &others,
                 distances: distances::Distances::default(),
                 losses: Vec::new(),
             };
-            let Plan::Weighted(weights) = rule.mixing(|rule| rule.plan(&scene)) else { panic!("{rule:?}") };
+            let Plan::Weighted(weights) = rule.mixing(|rule| rule.plan(&context)) else { panic!("{rule:?}") };
             let weights: Vec<f32> = weights.into_iter().filter_map(Result::ok).collect();
             prop_assert!(invariant::no_overreach(&weights), "{:?} {:?}", rule, weights);
         }

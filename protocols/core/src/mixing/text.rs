@@ -60,12 +60,12 @@ fn parse(text: &str) -> Option<Rule> {
     let Some((name, argument)) = text.split_once(':') else {
         return PLAIN.iter().find(|(name, _)| *name == text).map(|(_, rule)| *rule);
     };
-    let liars = || argument.parse().ok().filter(|b| (1..=100).contains(b));
+    let count = || argument.parse().ok().filter(|b| (1..=100).contains(b));
     let positive = |text: &str| text.parse::<f32>().ok().filter(|value| value.is_finite() && *value > 0.0);
     match name {
-        "trimmed-mean" => liars().map(|b| Rule::TrimmedMean { b }),
-        "multi-krum" => liars().map(|b| Rule::MultiKrum { b }),
-        "ios" => liars().map(|b| Rule::Ios { b }),
+        "trimmed-mean" => count().map(|b| Rule::TrimmedMean { b }),
+        "multi-krum" => count().map(|b| Rule::MultiKrum { b }),
+        "ios" => count().map(|b| Rule::Ios { b }),
         "clip" if argument == "auto" => Some(Rule::Clip { radius: None }),
         "clip" => positive(argument).map(|radius| Rule::Clip { radius: Some(radius) }),
         "ubar" => positive(argument).filter(|rho| *rho <= 1.0).map(|rho| Rule::Ubar { rho }),

@@ -1,14 +1,15 @@
 //! Coordinate median and trimmed mean (Yin et al. 2018, "Byzantine-Robust Distributed Learning", definitions 1 and 2).
 
-use super::{Column, Mixing, Plan, Refused, Scene};
+use super::{Column, MixContext, Mixing, Plan, Refused};
 
-/// The median of own and candidates in every coordinate. With at least two candidates one liar alone decides nothing.
+/// The median of own and candidates in every coordinate. With at least two candidates one Byzantine peer alone decides
+/// nothing.
 pub(super) struct Median;
 
 impl Mixing for Median {
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
-        let got = scene.candidates.len();
-        // The median of two is their mean, which one liar moves anywhere.
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
+        let got = context.candidates.len();
+        // The median of two is their mean, which one Byzantine peer moves anywhere.
         let verdict = if got < 2 { Err(Refused::TooFew { got, need: 2 }) } else { Ok(()) };
         Plan::Columns(Column::Median, vec![verdict; got])
     }
@@ -21,8 +22,8 @@ pub(super) struct TrimmedMean {
 }
 
 impl Mixing for TrimmedMean {
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
-        let (got, need) = (scene.candidates.len(), 2 * self.b + 1);
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
+        let (got, need) = (context.candidates.len(), 2 * self.b + 1);
         let verdict = if got < need { Err(Refused::TooFew { got, need }) } else { Ok(()) };
         Plan::Columns(Column::Trimmed { b: self.b }, vec![verdict; got])
     }

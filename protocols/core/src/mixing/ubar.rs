@@ -1,6 +1,6 @@
 //! UBAR (Guo et al. 2021, "Byzantine-resilient Decentralized Stochastic Gradient Descent", algorithm 1).
 
-use super::{Mixing, Needs, Plan, Refused, Scene};
+use super::{MixContext, Mixing, Needs, Plan, Refused};
 
 /// Share of the own model (alpha of the paper).
 const OWN: f32 = 0.5;
@@ -19,15 +19,15 @@ impl Mixing for Ubar {
         Needs::Losses
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Plan {
-        let got = scene.candidates.len();
-        let mut nearest = scene.measurable();
-        nearest.sort_by(|&one, &other| scene.distance(one).total_cmp(&scene.distance(other)));
+    fn plan(&self, context: &MixContext<'_>) -> Plan {
+        let got = context.candidates.len();
+        let mut nearest = context.measurable();
+        nearest.sort_by(|&one, &other| context.distance(one).total_cmp(&context.distance(other)));
         nearest.truncate(((self.rho * got as f32).round() as usize).max(1));
-        let own = scene.losses[0];
+        let own = context.losses[0];
         let mut verdicts: Vec<Result<f32, Refused>> = vec![Err(Refused::Outlier); got];
         for &index in &nearest {
-            let loss = scene.losses[index + 1];
+            let loss = context.losses[index + 1];
             // Also refuses a loss that is not a number.
             verdicts[index] = if loss <= own { Ok(0.0) } else { Err(Refused::Worse { loss, own }) };
         }

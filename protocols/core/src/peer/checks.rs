@@ -5,8 +5,8 @@ use crate::id::PeerId;
 use crate::invariant::{self, Invariant};
 use crate::mixing::push_sum::{Account, Grant};
 
-/// Pulls and questions that may be under way at a time, for each peer that a round draws: those of this round, those of the round
-/// before that are late, and the questions beside them. A mode has a handful of its own.
+/// Pulls and questions that may be under way at a time, for each peer that a round draws: those of this round, those of
+/// the round before that are late, and the questions beside them. A mode has a handful of its own.
 const CONVERSATIONS: usize = 8;
 /// Those of a mode, and of membership.
 const MORE: usize = 64;

@@ -69,7 +69,8 @@ impl PeerSettings {
     /// What the machine of rounds is told.
     pub(super) fn rounds(&self, mode: &dyn ExchangeMode) -> RoundConfig {
         let (fan_out, redraws) = mode.gathering(self.round.fan_out, self.round.redraws);
-        // Under a robust rule whoever answers fastest must not decide who is heard: attackers would be all of the first half.
+        // Under a robust rule whoever answers fastest must not decide who is heard: attackers would be all of the first
+        // half.
         let straggler_timeout = if self.recipe.rule.is_robust() { 0 } else { self.round.straggler_timeout };
         RoundConfig { fan_out, redraws, straggler_timeout, ..self.round.clone() }
     }

@@ -34,8 +34,8 @@ struct Open {
     until: Time,
 }
 
-/// All pulls and questions under way. Few: twice the fan-out and a handful of the mode's, so lists are found through faster than
-/// trees.
+/// All pulls and questions under way. Few: twice the fan-out and a handful of the mode's, so lists are found through
+/// faster than trees.
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
     pulls: Vec<Open>,

@@ -9,7 +9,7 @@ use crate::codec::Codec;
 use crate::estimate::Estimate;
 use crate::exchange::PullOrder;
 use crate::id::PeerId;
-use crate::membership::Verdict;
+use crate::membership::Acceptance;
 use crate::mixing::Refused;
 use crate::mixing::pair::PendingDelta;
 use crate::mixing::push_sum::Account;
@@ -85,7 +85,7 @@ pub enum Effect {
         compressed: bool,
     },
     /// Tell gossip about the announcement that was the fact.
-    Judge(Verdict),
+    Judge(Acceptance),
     /// Sign and publish this.
     Announce(Box<Announcement>),
     /// Dial one of these addresses.

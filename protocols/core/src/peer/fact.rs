@@ -92,8 +92,8 @@ pub enum Fact {
         /// The round.
         round: u64,
     },
-    /// A publication was written anew in the form that [`super::Effect::Recode`] asked for; nothing, where that cannot be or
-    /// does not pay.
+    /// A publication was written anew in the form that [`super::Effect::Recode`] asked for; nothing, where that cannot
+    /// be or does not pay.
     Recoded(Option<Box<Publication>>),
     /// The time of [`super::Effect::WakeAt`] has come.
     Woke,

@@ -3,7 +3,7 @@
 use super::conversations::Purpose;
 use super::{Effect, Peer, PeerEvent, Question};
 use crate::id::PeerId;
-use crate::membership::{Input, Output, Verdict};
+use crate::membership::{Acceptance, Input, Output};
 use crate::round;
 use crate::score::{BAN_FOR, Fault};
 use crate::time::Time;
@@ -19,7 +19,7 @@ impl Peer {
         effects: &mut Vec<Effect>,
     ) {
         if self.scores.is_banned(now, &author) {
-            return effects.push(Effect::Judge(Verdict::Ignore));
+            return effects.push(Effect::Judge(Acceptance::Ignore));
         }
         self.tell_membership(now, Input::Announced { author, via, announcement }, effects);
     }

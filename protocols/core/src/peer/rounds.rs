@@ -16,7 +16,7 @@ use crate::recipe::{Evaluation, MixOrder, MixReport, Published, PulledModel};
 use crate::round;
 use crate::time::Time;
 use crate::wire::blob::encoded_len;
-use crate::wire::{OfferSummary, Request, Response, Sketch};
+use crate::wire::{ModelSummary, OfferSummary, Request, Response};
 
 /// Pause after a failed training or mix, so that a failure that stays does not spin.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -327,7 +327,7 @@ impl Peer {
         let finite = |value: f32| if value.is_finite() { value } else { f32::MAX };
         let validation_loss = self.learning.own.map_or(0.0, |own| finite(own.loss));
         let summary = OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age };
-        self.membership.published(offer.round, samples, summary, Sketch { norm, validation_loss });
+        self.membership.published(offer.round, samples, summary, ModelSummary { norm, validation_loss });
     }
 
     fn measure(&mut self, now: Time, effects: &mut Vec<Effect>) {

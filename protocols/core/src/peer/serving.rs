@@ -82,8 +82,8 @@ impl Peer {
         answer(token, response, effects);
     }
 
-    /// The form in which a question wants the newest model, where that can be made and is not there: its codec, and whether
-    /// compressed.
+    /// The form in which a question wants the newest model, where that can be made and is not there: its codec, and
+    /// whether compressed.
     fn form_to_make(&self, request: &Request) -> Option<Form> {
         let (task, codec, compressed) = match *request {
             Request::Newest { task, codec } => (task, codec, false),
@@ -132,7 +132,8 @@ impl Peer {
         // A newer model may have been published meanwhile.
         let is_newest = self.store.newest().map(|newest| newest.offer.root) == Some(was);
         publication.filter(|_| is_newest).into_iter().for_each(|publication| self.store.add(*publication));
-        // Each gets an answer, or another form is made; what could not be made is not tried again for the same question.
+        // Each gets an answer, or another form is made; what could not be made is not tried again for the same
+        // question.
         for (token, from, request) in std::mem::take(&mut self.serving.waiting) {
             match self.form_to_make(&request).filter(|next| made && (*next != form || !is_newest)) {
                 Some(form) => self.wait_for_form(token, from, request, form, effects),

@@ -134,8 +134,9 @@ impl Peer {
         self.membership.known().keys().copied().collect()
     }
 
-    /// Reads a little of what the next fact will need, for interpreters of thousands of peers: whoever tells one of them a fact
-    /// waits for each line of its memory in turn; read for many at once, the lines are on their way together.
+    /// Reads a little of what the next fact will need, for interpreters of thousands of peers: whoever tells one of
+    /// them a fact waits for each line of its memory in turn; read for many at once, the lines are on their way
+    /// together.
     pub fn touch(&self) -> u64 {
         let hash = |publication: &Publication| publication.manifest.hashes().first().map_or(0, |hash| hash.0[0]);
         let offered = u64::from(self.store.newest().map_or(0, hash));

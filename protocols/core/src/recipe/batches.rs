@@ -17,13 +17,13 @@ pub enum BatchOrder {
 
 /// Indices of minibatches, for ever.
 ///
-/// Pass after pass over the rows, each with every row once. A batch that reaches the end of a pass is filled from the next
-/// one, so all have the same size; only with fewer rows than that, a batch is a whole pass. The rest of a pass alone would
-/// be a batch of as little as one row, and a full step along the gradient of one row throws a model far off (measured: one
-/// round in seven, with 225 rows in batches of 32).
+/// Pass after pass over the rows, each with every row once. A batch that reaches the end of a pass is filled from the
+/// next one, so all have the same size; only with fewer rows than that, a batch is a whole pass. The rest of a pass
+/// alone would be a batch of as little as one row, and a full step along the gradient of one row throws a model far off
+/// (measured: one round in seven, with 225 rows in batches of 32).
 ///
-/// Nothing is remembered from batch to batch but what saves work: batch number n of a seed is the same whoever asks for it,
-/// also after a restart, so a round that is done again sees the same rows.
+/// Nothing is remembered from batch to batch but what saves work: batch number n of a seed is the same whoever asks for
+/// it, also after a restart, so a round that is done again sees the same rows.
 #[derive(Debug, Clone)]
 pub struct Batches {
     rows: usize,

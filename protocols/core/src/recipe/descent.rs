@@ -3,8 +3,8 @@
 use super::{Batches, TrainPlan, TrainReport};
 use crate::drift::clip_scale;
 
-/// Carries out a [`TrainPlan`] for a model that is a loss and a gradient over flat parameters; keeps what momentum that lives
-/// on from call to call needs.
+/// Carries out a [`TrainPlan`] for a model that is a loss and a gradient over flat parameters; keeps what momentum that
+/// lives on from call to call needs.
 ///
 /// The step, for a gradient g and parameters x that were x0 at the start of the call:
 /// `d = clip(g) + weight_decay x + correction + mu (x - x0); v <- momentum v + d; x <- x - eta v`.
@@ -14,8 +14,8 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// Trains `params` as planned. `gradient` gives the mean loss of the parameters over the rows of a batch, and replaces what
-    /// its last argument held by the gradient.
+    /// Trains `params` as planned. `gradient` gives the mean loss of the parameters over the rows of a batch, and
+    /// replaces what its last argument held by the gradient.
     ///
     /// Shapes: `params`: `[parameters]`.
     pub fn train(

@@ -19,16 +19,16 @@ pub struct Evaluation {
     pub rows: usize,
 }
 
-/// A small fixed choice of own rows on which models of others are tried: of those kept apart, or else of those trained on,
-/// spread evenly because rows may be sorted by class.
+/// A small fixed choice of own rows on which models of others are tried: of those kept apart, or else of those trained
+/// on, spread evenly because rows may be sorted by class.
 pub fn probe_rows(train: &Dataset, validation: Option<&Dataset>) -> Dataset {
     let rows = validation.filter(|rows| !rows.is_empty()).unwrap_or(train);
     let count = rows.len().min(MOST_PROBES);
     rows.select(&(0..count).map(|index| index * rows.len() / count).collect::<Vec<_>>())
 }
 
-/// Rounds from one measurement of `measured` rows to the next, when a round trains on `trained` rows: so many that measuring
-/// takes at most a fifth of the time of training. A setting above 0 overrules it.
+/// Rounds from one measurement of `measured` rows to the next, when a round trains on `trained` rows: so many that
+/// measuring takes at most a fifth of the time of training. A setting above 0 overrules it.
 pub fn measure_every(setting: u64, measured: usize, trained: u64) -> u64 {
     // A step passes its rows through the model forwards and backwards, which costs three times as much as forwards.
     let rounds = (5 * measured as u64).div_ceil(3 * trained.max(1));

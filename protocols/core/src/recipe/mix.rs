@@ -5,14 +5,14 @@ use crate::estimate::{self, RoundObservation};
 use crate::id::PeerId;
 use crate::invariant::{self, Invariant};
 use crate::mixing::pair::{PendingDelta, add_share};
-use crate::mixing::{self, Candidate, Meta, MixOutcome, Own, Refused, mix_judged};
+use crate::mixing::{self, Candidate, Meta, MixOutcome, Own, Refused, mix_with_losses};
 use crate::params::Layout;
 use crate::score::Fault;
 use crate::wire::blob::{Blob, BlobError};
 
 impl ModelState {
-    /// Mixes models of others into the own one by the rule of the recipe, adds what symmetric exchanges agreed on, and lets the
-    /// control variate, the outer step, the schedule and the moving average take note.
+    /// Mixes models of others into the own one by the rule of the recipe, adds what symmetric exchanges agreed on, and
+    /// lets the control variate, the outer step, the schedule and the moving average take note.
     ///
     /// A model that is none is no error: it is named in [`MixReport::faults`].
     pub fn mix<T: Trainer + ?Sized>(&mut self, trainer: &mut T, order: &MixOrder) -> MixReport {
@@ -77,7 +77,7 @@ impl ModelState {
         let meta = Meta { mass, ..Meta::new(self.age, self.samples) };
         // Rules that tighten with time count the rounds behind the model, which one that joined late has too.
         let own = Own { params: &mut self.params, meta, round: self.schedule };
-        mix_judged(&self.recipe.rule, own, candidates, &mut |params| trainer.loss(params))
+        mix_with_losses(&self.recipe.rule, own, candidates, &mut |params| trainer.loss(params))
     }
 
     /// A model that was exchanged with another has the mean of both ages, a claim counted twice the own at most.

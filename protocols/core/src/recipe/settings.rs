@@ -41,12 +41,14 @@ pub struct Training {
     pub weight_decay: f32,
     /// Momentum of the local optimizer; 0 is plain SGD.
     pub momentum: f32,
-    /// Whether momentum lives on from round to round (D-PSGD with momentum) or starts anew, which is the default: momentum
-    /// refers to a model that the mix has replaced.
+    /// Whether momentum lives on from round to round (D-PSGD with momentum) or starts anew, which is the default:
+    /// momentum refers to a model that the mix has replaced.
     pub keep_momentum: bool,
-    /// Largest norm of a minibatch gradient; a longer one is scaled down to it (Pascanu et al. 2013, algorithm 1). 0 is off.
+    /// Largest norm of a minibatch gradient; a longer one is scaled down to it (Pascanu et al. 2013, algorithm 1). 0 is
+    /// off.
     pub clip_norm: f32,
-    /// FedProx: strength mu of the pull back to the model at the start of the round (Li et al. 2020, equation 2). 0 is off.
+    /// FedProx: strength mu of the pull back to the model at the start of the round (Li et al. 2020, equation 2). 0 is
+    /// off.
     pub proximal: f32,
     /// Strength lambda of the control variate (see [`crate::drift::ControlVariate`]); 0 is off.
     pub control_variate: f32,
@@ -94,7 +96,8 @@ pub struct Outer {
 pub enum Decay {
     /// Not at all.
     Constant,
-    /// eta / (1 + rounds / this), never below [`Decay::LEAST`] of eta, so that a network of weeks still learns from newcomers.
+    /// eta / (1 + rounds / this), never below [`Decay::LEAST`] of eta, so that a network of weeks still learns from
+    /// newcomers.
     Halving(f32),
     /// eta / (1 + this rounds).
     Harmonic(f32),

@@ -57,8 +57,8 @@ pub enum TrainFailure<E> {
 
 /// The model of one peer: flat parameters, age, drift correction and the memory of its codec.
 ///
-/// Memory beside the parameters: a copy of the model as of the last mix; the control variate, the moving average and the
-/// outer step, each if it is on; one more copy while a mix teaches the control variate.
+/// Memory beside the parameters: a copy of the model as of the last mix; the control variate, the moving average and
+/// the outer step, each if it is on; one more copy while a mix teaches the control variate.
 #[derive(Debug, Clone)]
 pub struct ModelState {
     pub(super) layout: Arc<Layout>,
@@ -66,8 +66,8 @@ pub struct ModelState {
     /// The rows it is trained on.
     pub(super) samples: u32,
     pub(super) params: Vec<f32>,
-    /// The parameters as of the last mix, once training has moved on from there. What training starts from and, where it
-    /// diverges, goes back to.
+    /// The parameters as of the last mix, once training has moved on from there. What training starts from and, where
+    /// it diverges, goes back to.
     pub(super) mixed: Vec<f32>,
     pub(super) age: u64,
     /// Rounds that the step size counts by: own rounds, or those behind a model that was taken over from others.
@@ -82,8 +82,8 @@ pub struct ModelState {
 }
 
 impl ModelState {
-    /// A model as of a snapshot. `samples` is the number of rows it is trained on; `seed` decides minibatches, rounding and
-    /// fragments, and should be another one for every peer, or errors would not cancel and fragments would repeat.
+    /// A model as of a snapshot. `samples` is the number of rows it is trained on; `seed` decides minibatches, rounding
+    /// and fragments, and should be another one for every peer, or errors would not cancel and fragments would repeat.
     ///
     /// # Errors
     /// Parameters that do not fit the layout, or are not finite.
@@ -129,7 +129,8 @@ impl ModelState {
         Ok(())
     }
 
-    /// The parameters as they are now: after training, before the next mix, and the other way round. Shapes: `[parameters]`.
+    /// The parameters as they are now: after training, before the next mix, and the other way round. Shapes:
+    /// `[parameters]`.
     pub fn params(&self) -> &[f32] {
         &self.params
     }
@@ -166,8 +167,8 @@ impl ModelState {
         }
     }
 
-    /// Trains the steps of a round of this number, counted from 1. A peer without rows, or a recipe without steps, trains
-    /// nothing.
+    /// Trains the steps of a round of this number, counted from 1. A peer without rows, or a recipe without steps,
+    /// trains nothing.
     ///
     /// # Errors
     /// The trainer's error, or a loss or parameter that is not finite; the model is as before then.
@@ -208,10 +209,10 @@ impl ModelState {
 
     /// Publishes the model as it is now, as the model of a round of this number.
     ///
-    /// What others get is the model after training and before mixing (adapt, then combine). Publishing the mix instead would
-    /// make every other model lag behind the own one by a round of training; the control variate would take that lag for
-    /// drift and learn to undo the training (measured: 88 % instead of 95 % at the worst of 8 peers). Modes that must publish
-    /// the mix too, because mass or a difference goes with it, do so besides.
+    /// What others get is the model after training and before mixing (adapt, then combine). Publishing the mix instead
+    /// would make every other model lag behind the own one by a round of training; the control variate would take that
+    /// lag for drift and learn to undo the training (measured: 88 % instead of 95 % at the worst of 8 peers). Modes
+    /// that must publish the mix too, because mass or a difference goes with it, do so besides.
     ///
     /// # Errors
     /// The trainer offers what is no model.
@@ -232,8 +233,8 @@ impl ModelState {
         Ok(Published { publications, norm: (norm(params) as f32).min(f32::MAX) })
     }
 
-    /// Adds agreed deltas, if there are any, and publishes the result: what is published next has everything in it that was agreed
-    /// on about what was published before. Answers what the addition did, too.
+    /// Adds agreed deltas, if there are any, and publishes the result: what is published next has everything in it that
+    /// was agreed on about what was published before. Answers what the addition did, too.
     ///
     /// # Errors
     /// See [`ModelState::publish`].

@@ -2,10 +2,11 @@
 
 use super::{BatchOrder, Batches, Training};
 
-/// A model that can be trained: what a recipe asks of burn modules, of the simulator's own models and of a user's learner.
+/// A model that can be trained: what a recipe asks of burn modules, of the simulator's own models and of a user's
+/// learner.
 ///
-/// Parameters are handed in flat and taken back flat; what a model keeps private simply is not among them. Calls come one at
-/// a time.
+/// Parameters are handed in flat and taken back flat; what a model keeps private simply is not among them. Calls come
+/// one at a time.
 pub trait Trainer {
     /// Why training failed.
     type Error;
@@ -60,8 +61,8 @@ pub struct TrainPlan<'a> {
     pub keep_momentum: bool,
     /// Added to every gradient, `[parameters]`: the control variate.
     pub correction: Option<&'a [f32]>,
-    /// Largest norm of a minibatch gradient: a longer one is scaled down to it before anything is added (Pascanu et al. 2013,
-    /// algorithm 1); 0 is off.
+    /// Largest norm of a minibatch gradient: a longer one is scaled down to it before anything is added (Pascanu et al.
+    /// 2013, algorithm 1); 0 is off.
     pub clip_norm: f32,
     /// FedProx: strength mu of the pull back to the parameters at the start of the call; 0 is off.
     pub proximal: f32,

@@ -11,7 +11,8 @@ pub struct RoundConfig {
     /// Longest time a round waits for models.
     pub deadline: Duration,
     /// How long a round waits for stragglers once half of the models have come: this many times what that half took,
-    /// and never less than the round took before. Whoever comes later counts in the next round. 0 waits to the deadline.
+    /// and never less than the round took before. Whoever comes later counts in the next round. 0 waits to the
+    /// deadline.
     pub straggler_timeout: u32,
     /// Least time from the start of one round to the start of the next.
     pub min_interval: Duration,

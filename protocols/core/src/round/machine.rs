@@ -276,8 +276,8 @@ impl Round {
         outputs.push(Output::Draw { count, tried: self.taken() });
     }
 
-    /// Once half of the models are there, the round waits for the others only so long: a slow one does not set the pace.
-    /// Not more of them than a round draws may be late at a time, so that what they hold stays bounded.
+    /// Once half of the models are there, the round waits for the others only so long: a slow one does not set the
+    /// pace. Not more of them than a round draws may be late at a time, so that what they hold stays bounded.
     fn set_enough(&mut self, now: Time, outputs: &mut Vec<Output>) {
         let half = self.config.fan_out.min(self.tried.len() + self.kept.len()).div_ceil(2);
         let Phase::Gathering { deadline, enough: enough @ None, pending } = &mut self.phase else { return };

@@ -168,7 +168,8 @@ fn after_the_last_round_nothing_is_pending() {
     assert_eq!((round.phase(), round.closed()), (&Phase::Finished, 1));
 }
 
-/// Progress: with any loss of answers, late, doubled and made-up inputs, a round closes within its deadline of own time.
+/// Progress: with any loss of answers, late, doubled and made-up inputs, a round closes within its deadline of own
+/// time.
 #[test]
 fn every_round_closes_whatever_is_lost() {
     for seed in 0..200 {

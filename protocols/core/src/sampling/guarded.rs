@@ -31,15 +31,15 @@ impl Origin {
 /// often than one share among groups.
 ///
 /// An origin is drawn first: a public prefix, or for local addresses the introducer, or without one the peer itself.
-/// Inside a prefix an introducer is drawn, then a peer. Origins take turns in random order, and so do the introducers of
-/// a prefix: none gives a second peer before every other one that still has peers gave a first. With `g` origins and
+/// Inside a prefix an introducer is drawn, then a peer. Origins take turns in random order, and so do the introducers
+/// of a prefix: none gives a second peer before every other one that still has peers gave a first. With `g` origins and
 /// `count <= g`, each origin is in the draw with chance `count / g`, however many identities it has, and gives at most
 /// one.
 ///
 /// The guard is as good as the prefixes: who holds many blocks of addresses has many shares, and among local addresses
 /// who can introduce under many names has as many. A peer listed twice counts where it is listed first. Fewer than
-/// `count` come back if there are fewer. Cost: two sorts of the candidates and two allocations; two sorts more where origins
-/// are fewer than `count`.
+/// `count` come back if there are fewer. Cost: two sorts of the candidates and two allocations; two sorts more where
+/// origins are fewer than `count`.
 ///
 /// Grouping by /16 against eclipse attacks is after Heilman et al. 2015 (Bitcoin's buckets).
 pub fn draw_guarded(candidates: &[Source], count: usize, rng: &mut impl Rng) -> Vec<PeerId> {
@@ -103,8 +103,8 @@ impl<'a> Ticket<'a> {
     }
 }
 
-/// Numbers the tickets of every run of equals from zero, and gives all of them new lots: the first of many had the least of
-/// many lots, and would win against the first of few.
+/// Numbers the tickets of every run of equals from zero, and gives all of them new lots: the first of many had the
+/// least of many lots, and would win against the first of few.
 fn count_turns(tickets: &mut [Ticket<'_>], rng: &mut impl Rng, same: impl Fn(&Ticket<'_>, &Ticket<'_>) -> bool) {
     for run in tickets.chunk_by_mut(same) {
         for (ticket, turn) in run.iter_mut().zip(0..) {

@@ -15,7 +15,8 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    /// The prefix of a multiaddress in text form, `/ip4/1.2.3.4/tcp/4001`; [`Prefix::Local`] for all that is no address.
+    /// The prefix of a multiaddress in text form, `/ip4/1.2.3.4/tcp/4001`; [`Prefix::Local`] for all that is no
+    /// address.
     ///
     /// The first IP address counts, so a relayed peer is where its relay is. A name (`/dns4/…`) is unknown: it costs as
     /// little as a key.

@@ -48,7 +48,8 @@ impl ViewConfig {
     }
 
     /// Bounds for a view of this many peers as nodes keep it: half of it in a shuffle, 2 to 8. A contact counts as
-    /// introduced by itself, and may introduce a quarter besides: in a view of four it would introduce nobody otherwise.
+    /// introduced by itself, and may introduce a quarter besides: in a view of four it would introduce nobody
+    /// otherwise.
     pub fn of_size(size: usize) -> Self {
         let config = Self::new(size, (size / 2).clamp(2, 8));
         Self { per_introducer: config.per_introducer + 1, ..config }

@@ -32,7 +32,7 @@ pub struct Announcement {
     /// Codecs this peer can send.
     pub codecs: CodecSet,
     /// How the model looks from inside.
-    pub sketch: Sketch,
+    pub sketch: ModelSummary,
 }
 
 /// The newest model of a peer, in short.
@@ -48,7 +48,7 @@ pub struct OfferSummary {
 
 /// A few numbers about a model, for people and for filters; never trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Encode, Decode)]
-pub struct Sketch {
+pub struct ModelSummary {
     /// Euclidean norm of the shared parameters.
     pub norm: f32,
     /// Loss on the peer's own validation part.

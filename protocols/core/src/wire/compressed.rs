@@ -6,8 +6,8 @@
 //! ```
 //!
 //! int8 weights are not uniform over their 255 steps, so an entropy coder takes 14 % off normal ones and 25 % off those
-//! with heavy tails (measured); positions of sparse codecs shrink to about 70 %. f32 hardly shrinks. Whether the time is
-//! worth the bytes is for who pays for the link to say, so it is a setting, off by default.
+//! with heavy tails (measured); positions of sparse codecs shrink to about 70 %. f32 hardly shrinks. Whether the time
+//! is worth the bytes is for who pays for the link to say, so it is a setting, off by default.
 
 use std::borrow::Cow;
 

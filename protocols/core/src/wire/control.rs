@@ -80,8 +80,8 @@ pub enum Request {
         /// The asker's model.
         root: Root,
     },
-    /// "I have your model; if you have mine, it is settled." Answered by [`Response::Settled`] or [`Response::Refused`]:
-    /// busy while the model is on its way, gone when there is no such session.
+    /// "I have your model; if you have mine, it is settled." Answered by [`Response::Settled`] or
+    /// [`Response::Refused`]: busy while the model is on its way, gone when there is no such session.
     Settle {
         /// Task of the asker; another task is refused.
         task: TaskId,

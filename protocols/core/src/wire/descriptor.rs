@@ -6,8 +6,8 @@ use crate::id::PeerId;
 
 /// Most descriptors in one message: the sender and eight of those it knows.
 pub const MAX_DESCRIPTORS: usize = 9;
-/// Most addresses in one descriptor: TCP and QUIC, over IPv4 and IPv6. An announcement may hold more; hearsay is dialled
-/// once, not for ever.
+/// Most addresses in one descriptor: TCP and QUIC, over IPv4 and IPv6. An announcement may hold more; hearsay is
+/// dialled once, not for ever.
 pub const MAX_TOLD_ADDRESSES: usize = 4;
 
 /// A peer, as another one tells of it.

@@ -9,9 +9,9 @@ use crate::params::{Layout, ParamsError};
 
 /// Encodes the models of one peer, one after the other.
 ///
-/// Error feedback of [`Codec::TopK`]: a parameter is ranked by how far it is from what was last sent of it, so that what
-/// is left out adds up until it is sent (Stich et al. 2018, "Sparsified SGD with Memory", algorithm 1, with absolute values
-/// in place of gradients, because a receiver may never have heard from this peer before).
+/// Error feedback of [`Codec::TopK`]: a parameter is ranked by how far it is from what was last sent of it, so that
+/// what is left out adds up until it is sent (Stich et al. 2018, "Sparsified SGD with Memory", algorithm 1, with
+/// absolute values in place of gradients, because a receiver may never have heard from this peer before).
 #[derive(Debug, Clone)]
 pub struct Encoder {
     codec: Codec,

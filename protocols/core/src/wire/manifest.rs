@@ -9,12 +9,12 @@ pub const MAX_CHUNKS: u32 = 1 << 15;
 
 /// The hashes of all chunks of one encoded model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct ChunkManifest {
     bytes: u64,
     hashes: Vec<Hash>,
 }
 
-impl Manifest {
+impl ChunkManifest {
     /// Cuts `blob` into chunks and hashes each.
     pub fn of(blob: &[u8]) -> Self {
         Self { bytes: blob.len() as u64, hashes: blob.chunks(CHUNK_BYTES).map(Hash::of).collect() }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::blob::Blob;
 use super::bulk::BulkRequest;
 use super::control::{MAX_HASHES, Offer};
-use super::manifest::{CHUNK_BYTES, Manifest};
+use super::manifest::{CHUNK_BYTES, ChunkManifest};
 use crate::codec::Codec;
 use crate::id::Hash;
 use crate::params::Layout;
@@ -17,7 +17,7 @@ pub struct Publication {
     /// What it is offered as.
     pub offer: Offer,
     /// The hashes of its chunks.
-    pub manifest: Manifest,
+    pub manifest: ChunkManifest,
     /// The bytes; shared with the pulls under way, never copied.
     pub blob: Arc<Vec<u8>>,
     /// Whether the bytes are a compressed frame, which only those get who ask for it.
@@ -27,7 +27,7 @@ pub struct Publication {
 impl Publication {
     /// Cuts and hashes an encoded model.
     pub fn new(blob: Arc<Vec<u8>>, codec: Codec, age: u64, round: u64, samples: u32) -> Self {
-        let manifest = Manifest::of(&blob);
+        let manifest = ChunkManifest::of(&blob);
         let offer = Offer { root: manifest.root(), bytes: manifest.bytes(), codec, age, round, samples };
         Self { offer, manifest, blob, compressed: false }
     }

@@ -3,8 +3,8 @@
 use peerlearn_protocols::codec::{Codec, CodecSet};
 use peerlearn_protocols::id::{Hash, PeerId, Root, TaskId};
 use peerlearn_protocols::wire::{
-    Address, Announcement, BulkRequest, BulkStart, Descriptor, Offer, OfferSummary, Refusal, Request, Response, Signed,
-    Sketch, Wire,
+    Address, Announcement, BulkRequest, BulkStart, Descriptor, ModelSummary, Offer, OfferSummary, Refusal, Request,
+    Response, Signed, Wire,
 };
 
 pub fn announcement() -> Announcement {
@@ -16,7 +16,7 @@ pub fn announcement() -> Announcement {
         samples: 300,
         offer: Some(OfferSummary { root: Root([0x22; 32]), bytes: 70_000, age: 250 }),
         codecs: CodecSet(7),
-        sketch: Sketch { norm: 1.5, validation_loss: 0.25 },
+        sketch: ModelSummary { norm: 1.5, validation_loss: 0.25 },
     }
 }
 

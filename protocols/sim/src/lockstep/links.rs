@@ -26,7 +26,7 @@ pub enum Links {
 
 /// One model to hear: whose, under which identity, and the weight the graph gives it (0 without a graph).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Link {
+pub(super) struct WeightedEdge {
     pub from: usize,
     pub identity: PeerId,
     pub weight: f32,
@@ -43,8 +43,8 @@ impl Links {
         Links::Fresh { fan_out, identities: 1, guarded: false }
     }
 
-    /// Fixed links from undirected edges, with Metropolis-Hastings weights 1 / (1 + larger degree) (Xiao, Boyd, Kim 2007,
-    /// equation 4), made lazy by `lazy` times (I + W) / 2.
+    /// Fixed links from undirected edges, with Metropolis-Hastings weights 1 / (1 + larger degree) (Xiao, Boyd, Kim
+    /// 2007, equation 4), made lazy by `lazy` times (I + W) / 2.
     pub fn metropolis(peers: usize, edges: &[(usize, usize)], lazy: u32) -> Self {
         let mut neighbours = vec![Vec::new(); peers];
         for &(a, b) in edges {
@@ -59,7 +59,7 @@ impl Links {
     }
 
     /// Whom each peer hears in this round.
-    pub(super) fn of_round(&self, honest: &[bool], round: u64, rngs: &mut [ChaCha8Rng]) -> Vec<Vec<Link>> {
+    pub(super) fn of_round(&self, honest: &[bool], round: u64, rngs: &mut [ChaCha8Rng]) -> Vec<Vec<WeightedEdge>> {
         let peers = honest.len();
         match self {
             Links::Graph(graph) => {
@@ -79,8 +79,8 @@ impl Links {
     }
 }
 
-fn plain(from: usize, weight: f32) -> Link {
-    Link { from, identity: identity(from, 0), weight }
+fn plain(from: usize, weight: f32) -> WeightedEdge {
+    WeightedEdge { from, identity: identity(from, 0), weight }
 }
 
 /// The name of one identity of a peer.
@@ -103,7 +103,7 @@ fn pool(honest: &[bool], identities: usize) -> Vec<(usize, Source)> {
     (0..honest.len()).flat_map(|peer| numbers(peer).map(move |number| (peer, source(peer, number)))).collect()
 }
 
-fn draw(own: usize, count: usize, guarded: bool, pool: &[(usize, Source)], rng: &mut ChaCha8Rng) -> Vec<Link> {
+fn draw(own: usize, count: usize, guarded: bool, pool: &[(usize, Source)], rng: &mut ChaCha8Rng) -> Vec<WeightedEdge> {
     let others = pool.iter().filter(|(peer, _)| *peer != own);
     let drawn: Vec<PeerId> = if guarded {
         draw_guarded(&others.map(|(_, source)| *source).collect::<Vec<_>>(), count, rng)
@@ -115,5 +115,5 @@ fn draw(own: usize, count: usize, guarded: bool, pool: &[(usize, Source)], rng: 
         bytes.copy_from_slice(&identity.0[..8]);
         u64::from_be_bytes(bytes) as usize
     };
-    drawn.into_iter().map(|identity| Link { from: peer_of(identity), identity, weight: 0.0 }).collect()
+    drawn.into_iter().map(|identity| WeightedEdge { from: peer_of(identity), identity, weight: 0.0 }).collect()
 }

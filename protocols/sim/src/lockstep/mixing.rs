@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::Network;
-use super::links::Link;
+use super::links::WeightedEdge;
 use crate::attack::AttackerView;
 
 /// Hears, mixes and replaces the parameters of every honest peer that is there.
@@ -47,12 +47,12 @@ pub(super) fn mix_all(network: &mut Network<'_>) {
 }
 
 /// Pairs that hear each other, each peer in at most one: both sides of what was drawn, first come first served.
-fn matched(heard: &[Vec<Link>]) -> Vec<Vec<Link>> {
-    let mut pairs: Vec<Vec<Link>> = vec![Vec::new(); heard.len()];
+fn matched(heard: &[Vec<WeightedEdge>]) -> Vec<Vec<WeightedEdge>> {
+    let mut pairs: Vec<Vec<WeightedEdge>> = vec![Vec::new(); heard.len()];
     for (peer, links) in heard.iter().enumerate() {
         let free = links.iter().find(|link| pairs[link.from].is_empty() && link.from != peer);
         if let (true, Some(link)) = (pairs[peer].is_empty(), free) {
-            let back = Link { from: peer, identity: super::links::identity(peer, 0), weight: link.weight };
+            let back = WeightedEdge { from: peer, identity: super::links::identity(peer, 0), weight: link.weight };
             pairs[link.from].push(back);
             pairs[peer].push(*link);
         }
@@ -60,9 +60,10 @@ fn matched(heard: &[Vec<Link>]) -> Vec<Vec<Link>> {
     pairs
 }
 
-/// Under push-sum, takes from every holder one share for each of its askers and one for itself. Shapes: for each peer one
-/// mass a link. Loss was decided before, as an account with acknowledgements makes it: what does not arrive is not gone.
-fn grant_mass(network: &mut Network<'_>, heard: &[Vec<Link>]) -> Vec<Vec<u64>> {
+/// Under push-sum, takes from every holder one share for each of its askers and one for itself. Shapes: for each peer
+/// one mass a link. Loss was decided before, as an account with acknowledgements makes it: what does not arrive is not
+/// gone.
+fn grant_mass(network: &mut Network<'_>, heard: &[Vec<WeightedEdge>]) -> Vec<Vec<u64>> {
     if network.config.recipe.rule != Rule::PushSum {
         return heard.iter().map(|links| vec![0; links.len()]).collect();
     }
@@ -76,7 +77,7 @@ fn grant_mass(network: &mut Network<'_>, heard: &[Vec<Link>]) -> Vec<Vec<u64>> {
 }
 
 /// What a peer mixes; nothing for an attacker, and for one that is not there.
-fn order(network: &Network<'_>, peer: usize, heard: &[Link], grants: &[Vec<u64>]) -> Option<MixOrder> {
+fn order(network: &Network<'_>, peer: usize, heard: &[WeightedEdge], grants: &[Vec<u64>]) -> Option<MixOrder> {
     let (worker, rule) = (&network.workers[peer], network.config.recipe.rule);
     if worker.attack.is_some() || !worker.online {
         return None;
@@ -104,17 +105,17 @@ fn order(network: &Network<'_>, peer: usize, heard: &[Link], grants: &[Vec<u64>]
 }
 
 /// What attackers among the heard send instead of an honest model; all attackers at a victim send it the same.
-fn lies(network: &Network<'_>, peer: usize, heard: &[Link]) -> Vec<Option<Arc<Vec<u8>>>> {
-    let is_liar = |link: &Link| network.workers[link.from].attack.is_some();
-    if !heard.iter().any(is_liar) {
+fn lies(network: &Network<'_>, peer: usize, heard: &[WeightedEdge]) -> Vec<Option<Arc<Vec<u8>>>> {
+    let is_byzantine = |link: &WeightedEdge| network.workers[link.from].attack.is_some();
+    if !heard.iter().any(is_byzantine) {
         return vec![None; heard.len()];
     }
-    let share = |link: &Link| if link.weight > 0.0 { link.weight } else { 1.0 / (heard.len() as f32 + 1.0) };
+    let share = |link: &WeightedEdge| if link.weight > 0.0 { link.weight } else { 1.0 / (heard.len() as f32 + 1.0) };
     let params = |peer: usize| network.workers[peer].state.params();
     let honest: Vec<(f32, &[f32])> =
-        heard.iter().filter(|link| !is_liar(link)).map(|link| (share(link), params(link.from))).collect();
-    let weight = heard.iter().filter(|link| is_liar(link)).map(share).sum();
-    let lie = |link: &Link| {
+        heard.iter().filter(|link| !is_byzantine(link)).map(|link| (share(link), params(link.from))).collect();
+    let weight = heard.iter().filter(|link| is_byzantine(link)).map(share).sum();
+    let lie = |link: &WeightedEdge| {
         let attack = network.workers[link.from].attack?;
         let view = AttackerView { victim: params(peer), honest: &honest, own: params(link.from), weight };
         let seed = network.config.seed ^ network.round << 20 ^ (link.from as u64) << 8 ^ peer as u64;

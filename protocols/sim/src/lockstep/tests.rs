@@ -172,8 +172,8 @@ fn attackers_ruin_the_mean_and_not_the_robust_rules() {
     }
 }
 
-/// A rule that bears one liar a merge bears an attacker with ten identities when origins are drawn, and not when
-/// identities are.
+/// A rule that bears one Byzantine peer a merge bears an attacker with ten identities when origins are drawn, and not
+/// when identities are.
 #[test]
 fn sybils_gain_nothing_from_guarded_draws() {
     let links = |guarded| Links::Fresh { fan_out: 5, identities: 10, guarded };

@@ -9,7 +9,7 @@ use peerlearn_protocols::mixing::push_sum::{Grant, UNIT};
 use peerlearn_protocols::params::Layout;
 use peerlearn_protocols::peer::Fact;
 use peerlearn_protocols::wire::{
-    Address, Announcement, Descriptor, OfferSummary, Publication, Refusal, Request, Response, Sketch, blob,
+    Address, Announcement, Descriptor, ModelSummary, OfferSummary, Publication, Refusal, Request, Response, blob,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -66,7 +66,7 @@ impl Others {
             samples: 20,
             offer: Some(offer),
             codecs: CodecSet::all(),
-            sketch: Sketch { norm: 1.0, validation_loss: 0.5 },
+            sketch: ModelSummary { norm: 1.0, validation_loss: 0.5 },
         };
         let via = rng.random_bool(0.5).then(|| peer_id(rng.random_range(1..=COUNT)));
         Fact::Announced { author: peer_id(number), via, announcement: Box::new(announcement) }

@@ -11,11 +11,11 @@ use crate::Digest;
 /// Something done to one peer at an instant. What does not fit (a crash of one that is away) changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Gone without goodbye: the others notice when their connections time out. It keeps its disk, and on it what it had
-    /// when it last closed a round.
+    /// Gone without goodbye: the others notice when their connections time out. It keeps its disk, and on it what it
+    /// had when it last closed a round.
     Crash,
-    /// Its process is killed: the system under it closes its connections, so the others notice at once. It has on its disk
-    /// what it had when it last closed a round.
+    /// Its process is killed: the system under it closes its connections, so the others notice at once. It has on its
+    /// disk what it had when it last closed a round.
     Kill,
     /// Gone with goodbye, all it has on its disk, unless that is full.
     Leave,
@@ -34,9 +34,9 @@ pub enum Change {
     /// It is at another address: its connections and pulls end, and nobody finds it at the old one any more. Under
     /// [`super::Discovery::Fixed`] addresses do not change, so it only loses its pulls.
     MoveAddress,
-    /// Its disk takes nothing more, or does again. It goes on in memory; when it ends, however it does, it is left with what
-    /// was on the disk, rounds and all. Once there is room, the next closed round is kept. A lost disk is replaced by one
-    /// with room.
+    /// Its disk takes nothing more, or does again. It goes on in memory; when it ends, however it does, it is left with
+    /// what was on the disk, rounds and all. Once there is room, the next closed round is kept. A lost disk is replaced
+    /// by one with room.
     Disk {
         /// Whether it takes nothing more.
         full: bool,

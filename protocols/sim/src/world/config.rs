@@ -14,11 +14,12 @@ use rand_chacha::ChaCha8Rng;
 /// Shortest delay there is: windows of virtual time are as long.
 pub(super) const LEAST_DELAY: Duration = Duration::from_micros(100);
 
-/// How peers train, talk and mix, and the network between them. Recipe and rounds are those of every peer without its own.
+/// How peers train, talk and mix, and the network between them. Recipe and rounds are those of every peer without its
+/// own.
 ///
-/// A model is offered in the codec of its holder, and written anew for whoever asks in another one. Mass travels only between
-/// two that mix by push-sum: whoever asks a holder without mass for some is refused, and whoever asks a holder with mass for
-/// its model alone gets that. Pairs have sessions only with pairs.
+/// A model is offered in the codec of its holder, and written anew for whoever asks in another one. Mass travels only
+/// between two that mix by push-sum: whoever asks a holder without mass for some is refused, and whoever asks a holder
+/// with mass for its model alone gets that. Pairs have sessions only with pairs.
 #[derive(Debug, Clone)]
 pub struct WorldConfig {
     /// How they learn.
@@ -37,8 +38,8 @@ pub struct WorldConfig {
     pub request_timeout: Duration,
     /// Time after which a silent connection ends. A connection one end of which does not know it ends in half of that.
     pub connection_timeout: Duration,
-    /// Least time between two rounds that also estimate the whole network, as nodes do by default; `None` never does, and
-    /// costs nothing.
+    /// Least time between two rounds that also estimate the whole network, as nodes do by default; `None` never does,
+    /// and costs nothing.
     pub estimate_every: Option<Duration>,
     /// Whether peers are all over the internet, in prefixes of a few thousand each; else they are in one LAN.
     pub public: bool,
@@ -72,8 +73,8 @@ impl Default for WorldConfig {
 /// How peers find each other.
 #[derive(Debug, Clone)]
 pub enum Discovery {
-    /// By the machine of nodes: announcements that reach everybody, or bounded views that are shuffled. Every newcomer has
-    /// three contacts.
+    /// By the machine of nodes: announcements that reach everybody, or bounded views that are shuffled. Every newcomer
+    /// has three contacts.
     Membership(MembershipConfig),
     /// Neighbours that are known from the start and never change.
     Fixed(Arc<Vec<Vec<u32>>>),

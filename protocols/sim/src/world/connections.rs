@@ -1,10 +1,10 @@
 //! How connections end that nobody ended: a peer crashed, fell asleep or moved, or the way is blocked.
 //!
-//! Keep-alives are not messages here. Between windows, four times in every [`super::WorldConfig::connection_timeout`], the
-//! world looks at each end of each connection: whether the other end is awake, at the same address, still holds the
-//! connection, and both ways are open. An end that was found dead for the whole time is told that the connection is gone.
-//! An end that could be told by the other, because that one is awake and merely holds no such connection, is told at the
-//! second look: so long the last message of a handshake may be on its way.
+//! Keep-alives are not messages here. Between windows, four times in every [`super::WorldConfig::connection_timeout`],
+//! the world looks at each end of each connection: whether the other end is awake, at the same address, still holds the
+//! connection, and both ways are open. An end that was found dead for the whole time is told that the connection is
+//! gone. An end that could be told by the other, because that one is awake and merely holds no such connection, is told
+//! at the second look: so long the last message of a handshake may be on its way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What of a peer is on its disk: what it began with, or the last round it closed while there was room.
 //!
-//! The disk is written when a round is closed and when the peer leaves. What differs from memory is kept here, and only as
-//! long as it does.
+//! The disk is written when a round is closed and when the peer leaves. What differs from memory is kept here, and only
+//! as long as it does.
 
 use std::sync::Arc;
 

@@ -23,8 +23,8 @@ use super::{Environment, index_of, peer_id};
 
 /// Contacts a peer starts with.
 const CONTACTS: usize = 3;
-/// Connections above which idle ones are ended. Nodes end each after a minute of silence; looking only when there are many
-/// costs less and bounds them as well.
+/// Connections above which idle ones are ended. Nodes end each after a minute of silence; looking only when there are
+/// many costs less and bounds them as well.
 const MANY: usize = 64;
 /// A connection over which nothing went for so long is idle.
 const IDLE: Duration = Duration::from_secs(60);
@@ -194,8 +194,8 @@ impl SimPeer {
         self.watch_for_timeouts();
     }
 
-    /// Wakes up when the first dial or question is too old. Most are answered before, and then the timer is replaced or finds
-    /// nothing to do.
+    /// Wakes up when the first dial or question is too old. Most are answered before, and then the timer is replaced or
+    /// finds nothing to do.
     fn watch_for_timeouts(&mut self) {
         let dials = self.connections.dialling.iter().map(|(.., until)| *until);
         let first = dials.chain(self.pulls.iter().map(Active::until)).min();
@@ -242,7 +242,8 @@ impl SimPeer {
         }
     }
 
-    /// Ends connections that nobody uses, where there are many. Where everyone announces itself, the mesh uses them all.
+    /// Ends connections that nobody uses, where there are many. Where everyone announces itself, the mesh uses them
+    /// all.
     fn end_idle(&mut self, env: &Environment<'_>) {
         if self.connections.len() <= MANY || self.now < self.connections.swept + SWEEP || !env.has_views() {
             return;

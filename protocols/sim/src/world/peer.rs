@@ -243,7 +243,8 @@ impl SimPeer {
         }
     }
 
-    /// Tells the machine a fact, and carries out what follows from it. One that is being told takes the fact in its turn.
+    /// Tells the machine a fact, and carries out what follows from it. One that is being told takes the fact in its
+    /// turn.
     pub fn tell(&mut self, env: &Environment<'_>, fact: Fact) {
         if self.is_told {
             return self.facts.push_back(fact);

@@ -146,8 +146,8 @@ impl SimPeer {
         }
     }
 
-    /// The chunks leave one after the other over the uplink, behind those of other pulls. Where their turn comes only after
-    /// the other side will have given up, they do not leave at all.
+    /// The chunks leave one after the other over the uplink, behind those of other pulls. Where their turn comes only
+    /// after the other side will have given up, they do not leave at all.
     pub(super) fn serve(&mut self, env: &Environment<'_>, token: Token, held: Option<(Arc<Vec<u8>>, Range<usize>)>) {
         if self.uplink_free > self.now + env.config.request_timeout {
             return;

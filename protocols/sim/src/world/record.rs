@@ -64,8 +64,8 @@ impl World<'_> {
         self.env.records = on;
     }
 
-    /// What was recorded since the last call, by time and within one time by peer. The order is the same on any number of
-    /// threads.
+    /// What was recorded since the last call, by time and within one time by peer. The order is the same on any number
+    /// of threads.
     pub fn drain(&mut self) -> Vec<Recorded> {
         let peers = self.peers.iter_mut().enumerate();
         let of_peer = |(peer, state): (usize, &mut SimPeer)| {

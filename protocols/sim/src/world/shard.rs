@@ -1,7 +1,8 @@
 //! Neighbouring peers with one mailbox: the unit that a thread runs.
 //!
-//! A heap of messages a peer would be touched, cold, for each of them. A shard's messages lie side by side: what is due is
-//! picked out and sorted once a window, and its peers run one after the other, each with all its messages of the window.
+//! A heap of messages a peer would be touched, cold, for each of them. A shard's messages lie side by side: what is due
+//! is picked out and sorted once a window, and its peers run one after the other, each with all its messages of the
+//! window.
 
 use peerlearn_protocols::time::Time;
 
@@ -9,8 +10,8 @@ use super::Environment;
 use super::message::Message;
 use super::peer::SimPeer;
 
-/// Peers a shard: few enough that their state stays in the second-level cache in a window, enough to be worth a thread. A
-/// guess.
+/// Peers a shard: few enough that their state stays in the second-level cache in a window, enough to be worth a thread.
+/// A guess.
 pub(super) const PEERS: usize = 64;
 
 /// Never.
@@ -55,8 +56,9 @@ impl Shard {
         self.next = self.timers.iter().copied().min().unwrap_or(NEVER).min(self.earliest);
     }
 
-    /// Reads where each of those that have something to do will soon be read. Peers lie far apart in memory, and whoever
-    /// runs one waits for each of its lines in turn; asked for together, the lines of many are on their way at once.
+    /// Reads where each of those that have something to do will soon be read. Peers lie far apart in memory, and
+    /// whoever runs one waits for each of its lines in turn; asked for together, the lines of many are on their way at
+    /// once.
     fn warm(&self, peers: &[SimPeer], horizon: Time, first: u32) {
         let mut read = 0;
         for (peer, timer) in peers.iter().zip(&self.timers) {

@@ -12,7 +12,8 @@ use super::config::{Churn, Link};
 use super::lie::Lie;
 use crate::attack::{Attack, Attacker};
 
-/// What a peer starts with. Fields that are `None` follow the world: `PeerStart { joins_at, ..PeerStart::new(rows, params) }`.
+/// What a peer starts with. Fields that are `None` follow the world: `PeerStart { joins_at, ..PeerStart::new(rows,
+/// params) }`.
 #[derive(Debug, Clone)]
 pub struct PeerStart {
     /// Rows it trains on.

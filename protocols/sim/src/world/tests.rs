@@ -90,8 +90,8 @@ fn views_and_graphs_agree_too() {
     }
 }
 
-/// Push-sum with real pulls ends with the mean of where peers began. Under loss, mass comes back to a model that has moved
-/// on meanwhile, so the end is off by a part of what one-sided means are off by.
+/// Push-sum with real pulls ends with the mean of where peers began. Under loss, mass comes back to a model that has
+/// moved on meanwhile, so the end is off by a part of what one-sided means are off by.
 #[test]
 fn push_sum_ends_with_the_mean_that_peers_began_with() {
     let model = Averaging::new(64).unwrap();
@@ -130,7 +130,7 @@ fn a_split_heals() {
 }
 
 #[test]
-fn liars_are_found_out_and_cost_nothing() {
+fn byzantine_peers_are_banned_and_cost_nothing() {
     let model = Averaging::new(64).unwrap();
     let lies = [Lie::WrongHash, Lie::Garbage, Lie::NotFinite, Lie::Age, Lie::Silent];
     let start = |peer: usize| PeerStart {
@@ -143,7 +143,7 @@ fn liars_are_found_out_and_cost_nothing() {
     assert!(world.honest().all(peerlearn_protocols::invariant::finite) && world.params(7).len() == ends);
     assert!(disagreement(world.honest()) < 0.2, "{}", disagreement(world.honest()));
     let banned = |peer: usize| world.stats(peer).faults;
-    assert!((5..20).all(|peer| banned(peer) >= 3), "three liars show themselves to everyone");
+    assert!((5..20).all(|peer| banned(peer) >= 3), "three Byzantine peers are banned by everyone");
     for honest in 5..20 {
         let known = world.known(honest);
         assert!(!known.contains(&peer_id(1)), "whoever offers garbage is given up");
@@ -186,7 +186,7 @@ fn peers_learn_what_only_others_have_through_loss_and_churn() {
     }
 }
 
-/// *Progress*, over random graphs, loss, churn, splits and liars.
+/// *Progress*, over random graphs, loss, churn, splits and Byzantine peers.
 #[test]
 fn nobody_waits_for_ever() {
     for seed in 0..60 {
@@ -200,8 +200,8 @@ fn nobody_waits_for_ever() {
     }
 }
 
-/// *Same seed, same bytes*: on any number of threads, and in a build with or without optimisation, as the constant is the
-/// same in both.
+/// *Same seed, same bytes*: on any number of threads, and in a build with or without optimisation, as the constant is
+/// the same in both.
 #[test]
 fn the_hash_of_a_run_never_changes() {
     let run = |seed| trial::run(seed).unwrap().digest;

@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 
 use peerlearn_protocols::time::Time;
 
-/// Something that a peer does at a time. What happens to one peer is ordered by time, then by who caused it, then by the
-/// causer's own count.
+/// Something that a peer does at a time. What happens to one peer is ordered by time, then by who caused it, then by
+/// the causer's own count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timer {
     pub at: Time,

@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::Merge;
-use super::bench::{Bench, Mark};
+use super::prepared::{Mark, Prepared};
 use super::token::Account;
 
 /// A model with the number of updates behind each of its parts.
@@ -34,7 +34,7 @@ struct Message {
 type Key = (usize, Vec<u64>);
 
 struct Pushes<'a> {
-    bench: &'a Bench<'a>,
+    prepared: &'a Prepared<'a>,
     nodes: Vec<State>,
     accounts: Vec<Account>,
     neighbours: Vec<Vec<usize>>,
@@ -48,29 +48,29 @@ struct Pushes<'a> {
 }
 
 /// Runs an experiment and measures it at its checkpoints.
-pub(super) fn run(bench: &Bench<'_>) -> Vec<Mark> {
-    let mut pushes = Pushes::new(bench);
+pub(super) fn run(prepared: &Prepared<'_>) -> Vec<Mark> {
+    let mut pushes = Pushes::new(prepared);
     let mut round = 0;
     let mut marks = Vec::new();
-    for checkpoint in bench.experiment.checkpoints(bench.setup) {
+    for checkpoint in prepared.experiment.checkpoints(prepared.setup) {
         while round < checkpoint {
             pushes.round();
             round += 1;
         }
         let models: Vec<&[f32]> = pushes.nodes.iter().map(|node| &node.params[..]).collect();
-        marks.push(bench.mark(round, &models));
+        marks.push(prepared.mark(round, &models));
     }
     marks
 }
 
 impl<'a> Pushes<'a> {
-    fn new(bench: &'a Bench<'a>) -> Self {
-        let setup = bench.setup;
-        let mut rng = ChaCha8Rng::seed_from_u64(bench.seed ^ 0x9055);
-        let parts = if bench.experiment.merge == Merge::Parts { bench.experiment.parts } else { 1 };
-        let state = State { params: bench.model.initial(bench.seed), ages: vec![0; parts] };
+    fn new(prepared: &'a Prepared<'a>) -> Self {
+        let setup = prepared.setup;
+        let mut rng = ChaCha8Rng::seed_from_u64(prepared.seed ^ 0x9055);
+        let parts = if prepared.experiment.merge == Merge::Parts { prepared.experiment.parts } else { 1 };
+        let state = State { params: prepared.model.initial(prepared.seed), ages: vec![0; parts] };
         let mut pushes = Self {
-            bench,
+            prepared,
             nodes: vec![state; setup.nodes],
             accounts: vec![Account::default(); setup.nodes],
             neighbours: random_regular(setup.nodes, setup.degree, &mut rng),
@@ -80,7 +80,7 @@ impl<'a> Pushes<'a> {
             rng,
         };
         for node in 0..setup.nodes {
-            epoch(bench, &bench.parts[node], &mut pushes.nodes[node], &mut pushes.rng);
+            epoch(prepared, &prepared.parts[node], &mut pushes.nodes[node], &mut pushes.rng);
         }
         pushes
     }
@@ -89,7 +89,7 @@ impl<'a> Pushes<'a> {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.shuffle(&mut self.rng);
         let last = order[order.len() - 1];
-        for tick in 0..self.bench.setup.ticks {
+        for tick in 0..self.prepared.setup.ticks {
             for &node in &order {
                 if self.offsets[node] == tick && self.wants_to_send(node) {
                     self.push(node);
@@ -100,7 +100,7 @@ impl<'a> Pushes<'a> {
     }
 
     fn wants_to_send(&mut self, node: usize) -> bool {
-        match self.bench.experiment.tokens {
+        match self.prepared.experiment.tokens {
             Some(limits) => self.accounts[node].acts(limits, &mut self.rng),
             None => true,
         }
@@ -111,10 +111,10 @@ impl<'a> Pushes<'a> {
         let neighbours = &self.neighbours[node];
         let to = neighbours[self.rng.random_range(0..neighbours.len())];
         let part = self.rng.random_range(0..self.nodes[node].ages.len());
-        if self.rng.random_bool(self.bench.experiment.loss) {
+        if self.rng.random_bool(self.prepared.experiment.loss) {
             return;
         }
-        let delay = self.rng.random_range(0..=self.bench.setup.delay) as usize;
+        let delay = self.rng.random_range(0..=self.prepared.setup.delay) as usize;
         while self.queue.len() <= delay {
             self.queue.push_back(VecDeque::new());
         }
@@ -126,13 +126,13 @@ impl<'a> Pushes<'a> {
     /// Hands out what arrives at this tick. `last` is the node that gossipy takes for the receiver when it answers.
     fn deliver(&mut self, last: usize) {
         while let Some(message) = self.queue.front_mut().and_then(VecDeque::pop_front) {
-            let is_there = self.rng.random_bool(self.bench.experiment.online);
+            let is_there = self.rng.random_bool(self.prepared.experiment.online);
             if is_there {
                 self.take_in(&message);
             }
             self.forget(&message.key);
             let to = message.to;
-            if let (true, Some(limits)) = (is_there, self.bench.experiment.tokens) {
+            if let (true, Some(limits)) = (is_there, self.prepared.experiment.tokens) {
                 // Gossipy charges the receiver, but it is the last node of its loop that sends.
                 for _ in 0..self.accounts[to].reacts(limits, &mut self.rng) {
                     self.push(last);
@@ -153,13 +153,13 @@ impl<'a> Pushes<'a> {
     }
 
     fn take_in(&mut self, message: &Message) {
-        let (bench, own, part) = (self.bench, &mut self.nodes[message.to], message.part);
-        let rows = &bench.parts[message.to];
+        let (prepared, own, part) = (self.prepared, &mut self.nodes[message.to], message.part);
+        let rows = &prepared.parts[message.to];
         let Some((state, _)) = self.flying.get_mut(&message.key) else { return };
-        match bench.experiment.merge {
+        match prepared.experiment.merge {
             Merge::Plain => merge(own, state, 0, 0.5, |_| 0),
             Merge::Limited => {
-                let (ours, theirs, apart) = (own.ages[0], state.ages[0], bench.experiment.most_apart);
+                let (ours, theirs, apart) = (own.ages[0], state.ages[0], prepared.experiment.most_apart);
                 let weight = match (ours > theirs + apart, theirs > ours + apart) {
                     (true, _) => 0.0,
                     (_, true) => 1.0,
@@ -169,14 +169,14 @@ impl<'a> Pushes<'a> {
             }
             Merge::Parts => {
                 // The model that came is trained, not the own; messages that share it train it in turn.
-                epoch(bench, rows, state, &mut self.rng);
+                epoch(prepared, rows, state, &mut self.rng);
                 let weight = share(own.ages[part], state.ages[part]);
-                let layout = Parts::new(bench, own.ages.len());
+                let layout = Parts::new(prepared, own.ages.len());
                 merge(own, state, part, weight, |at| layout.of(at));
                 return;
             }
         }
-        epoch(bench, rows, own, &mut self.rng);
+        epoch(prepared, rows, own, &mut self.rng);
     }
 }
 
@@ -196,15 +196,15 @@ fn merge(own: &mut State, other: &State, part: usize, weight: f32, part_of: impl
 }
 
 /// One pass over some rows; the last batch may be short.
-fn epoch(bench: &Bench<'_>, rows: &Dataset, state: &mut State, rng: &mut ChaCha8Rng) {
-    let (rate, decay) = (bench.experiment.learning_rate, bench.setup.weight_decay);
-    let layout = Parts::new(bench, state.ages.len());
-    let by_age = bench.experiment.merge == Merge::Parts;
+fn epoch(prepared: &Prepared<'_>, rows: &Dataset, state: &mut State, rng: &mut ChaCha8Rng) {
+    let (rate, decay) = (prepared.experiment.learning_rate, prepared.setup.weight_decay);
+    let layout = Parts::new(prepared, state.ages.len());
+    let by_age = prepared.experiment.merge == Merge::Parts;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(rng);
     let mut gradient = vec![0.0; state.params.len()];
-    for batch in order.chunks(bench.setup.batch) {
-        bench.model.gradient(&state.params, rows, batch, rng, &mut gradient);
+    for batch in order.chunks(prepared.setup.batch) {
+        prepared.model.gradient(&state.params, rows, batch, rng, &mut gradient);
         state.ages.iter_mut().for_each(|age| *age += 1);
         for (at, (value, gradient)) in state.params.iter_mut().zip(&gradient).enumerate() {
             let slower = if by_age { state.ages[layout.of(at)] as f32 } else { 1.0 };
@@ -221,8 +221,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(bench: &Bench<'_>, parts: usize) -> Self {
-        let (inputs, outputs) = (bench.parts[0].width(), bench.parts[0].classes());
+    fn new(prepared: &Prepared<'_>, parts: usize) -> Self {
+        let (inputs, outputs) = (prepared.parts[0].width(), prepared.parts[0].classes());
         Self { inputs, outputs, size: ((inputs + 1) * outputs).div_ceil(parts) }
     }
 

@@ -31,9 +31,9 @@ use crate::registry::{Home, RegistryHandle};
 
 /// Lets one training after the other end. Clones share it.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<u32>, Condvar)>);
+struct StepLatch(Arc<(Mutex<u32>, Condvar)>);
 
-impl Gate {
+impl StepLatch {
     fn open(&self, trainings: u32) {
         *self.0.0.lock().unwrap() += trainings;
         self.0.1.notify_all();
@@ -50,11 +50,11 @@ struct Small {
     script: Script,
     trainer: FlatTrainer,
     params: Vec<f32>,
-    gate: Gate,
+    gate: StepLatch,
 }
 
 impl Small {
-    fn factory(script: &Script, gate: &Gate) -> LearnerFactory {
+    fn factory(script: &Script, gate: &StepLatch) -> LearnerFactory {
         let (script, gate) = (script.clone(), gate.clone());
         Arc::new(move || {
             let training = &script.settings.recipe.training;
@@ -98,10 +98,11 @@ impl Learner for Small {
 struct Running {
     actor: ActorRef<PeerMsg>,
     supervisor: Supervisor,
-    gate: Gate,
+    gate: StepLatch,
 }
 
-/// A real actor with a real learner and a real disk, in a network in which nobody answers, with a clock that the script sets.
+/// A real actor with a real learner and a real disk, in a network in which nobody answers, with a clock that the script
+/// sets.
 struct Real<'a> {
     script: &'a Script,
     runtime: Runtime,
@@ -132,7 +133,7 @@ impl<'a> Real<'a> {
 
     /// A node's start, as far as the peer sees it: checkpoint, learner, registry, then the actor.
     async fn begin(&self, starts: u32) -> Running {
-        let gate = Gate::default();
+        let gate = StepLatch::default();
         let network = NetworkHandle::unanswered(&self.identity, TASK).unwrap();
         let events = EventBus::new(network.local(), self.clock.clone());
         let layout = (*self.script.settings.layout).clone();

@@ -4,8 +4,8 @@ use super::*;
 use crate::estimate::trial::{DisagreementError, disagreement_error};
 
 /// The mean error over seeds.
-fn error(peers: usize, parameters: usize, has_liar: bool) -> DisagreementError {
-    let runs = (0..5).map(|seed| disagreement_error(peers, parameters, 60, has_liar, seed));
+fn error(peers: usize, parameters: usize, has_byzantine_peer: bool) -> DisagreementError {
+    let runs = (0..5).map(|seed| disagreement_error(peers, parameters, 60, has_byzantine_peer, seed));
     let (alone, shared) = runs.fold((0.0, 0.0), |sum, run| (sum.0 + run.alone, sum.1 + run.shared));
     DisagreementError { alone: alone / 5.0, shared: shared / 5.0 }
 }

@@ -22,9 +22,10 @@ const CLAIMS: usize = 8;
 pub struct SizeEstimate {
     /// Number of peers, this one included: the sketch's estimate, no more than `most`.
     pub peers: f64,
-    /// What the sketch says, which a liar can raise.
+    /// What the sketch says, which a Byzantine peer can raise.
     pub sketch: f64,
-    /// Most peers that the own draws leave credible, which a liar cannot change; `None` while they are too few.
+    /// Most peers that the own draws leave credible, which a Byzantine peer cannot change; `None` while they are too
+    /// few.
     pub most: Option<f64>,
 }
 
@@ -37,11 +38,12 @@ impl SizeEstimate {
 
 /// The number of peers over time: a sketch an epoch, the answer of the last settled one, and the own draws as a check.
 ///
-/// Without liars the relative error is that of the sketch, `1 / sqrt(values - 2)`, and departures show within two epochs
-/// (64 rounds). A single liar can raise the estimate up to `most`: after 512 draws 1.2 times the truth up to 100 peers,
-/// 1.4 (at worst 2) times at 1000, mostly below 4 times at 10 000; without `most` it is unbounded. A single liar can shorten epochs to
-/// [`MATURE_ROUNDS`], which are still longer than [`SETTLE_ROUNDS`], and can move nobody by more than one epoch, but for a
-/// peer that has drawn nobody but the liar in its first [`MATURE_ROUNDS`]; [`AGREE`] liars can move everyone.
+/// Without Byzantine peers the relative error is that of the sketch, `1 / sqrt(values - 2)`, and departures show within
+/// two epochs (64 rounds). A single Byzantine peer can raise the estimate up to `most`: after 512 draws 1.2 times the
+/// truth up to 100 peers, 1.4 (at worst 2) times at 1000, mostly below 4 times at 10 000; without `most` it is
+/// unbounded. A single Byzantine peer can shorten epochs to [`MATURE_ROUNDS`], which are still longer than
+/// [`SETTLE_ROUNDS`], and can move nobody by more than one epoch, but for a peer that has drawn nobody but the
+/// Byzantine peer in its first [`MATURE_ROUNDS`]; [`AGREE`] Byzantine peers can move everyone.
 #[derive(Debug, Clone)]
 pub struct SizeEstimator {
     me: PeerId,

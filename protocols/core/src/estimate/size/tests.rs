@@ -78,9 +78,9 @@ fn departures_show_and_epochs_meet() {
 }
 
 #[test]
-fn a_liar_raises_the_estimate_to_the_cap_only() {
+fn a_byzantine_peer_raises_the_estimate_to_the_cap_only() {
     for (peers, factor) in [(10, 1.3), (100, 1.2), (300, 1.4)] {
-        let estimates = trial::size_with_liar(peers, 128, 1).unwrap();
+        let estimates = trial::size_with_byzantine_peer(peers, 128, 1).unwrap();
         assert_eq!(estimates.len(), peers - 1);
         for estimate in estimates {
             assert!(estimate.is_capped() && estimate.sketch > 1e9, "{estimate:?}");

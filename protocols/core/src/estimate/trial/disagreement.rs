@@ -16,19 +16,19 @@ pub struct DisagreementError {
 }
 
 /// The error of the distance to the mean after `rounds` in a network of standing models with normal parameters. Shapes:
-/// models `[parameters]`. With a liar, the last peer serves a model a thousand times further out, claims a thousand times
-/// the distance, and does not count in the truth.
+/// models `[parameters]`. With a Byzantine peer, the last peer serves a model a thousand times further out, claims a
+/// thousand times the distance, and does not count in the truth.
 pub fn disagreement_error(
     peers: usize,
     parameters: usize,
     rounds: u32,
-    has_liar: bool,
+    has_byzantine_peer: bool,
     seed: u64,
 ) -> DisagreementError {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut models: Vec<Vec<f32>> =
         (0..peers).map(|_| (0..parameters).map(|_| normal(&mut rng) as f32).collect()).collect();
-    let honest = peers - usize::from(has_liar);
+    let honest = peers - usize::from(has_byzantine_peer);
     models[honest..].iter_mut().flatten().for_each(|value| *value *= 1e3);
     let mut alone = vec![Disagreement::default(); peers];
     let mut shared = alone.clone();

@@ -52,8 +52,8 @@ fn gossip(sketches: &[SizeSketch], rng: &mut ChaCha8Rng) -> Result<Vec<SizeSketc
     sketches.iter().enumerate().map(pull).collect()
 }
 
-/// What all peers estimate after `rounds` in a network of which all but `stay` peers left after half of them. Peers start
-/// in epoch 0, but for every tenth, which starts at 50.
+/// What all peers estimate after `rounds` in a network of which all but `stay` peers left after half of them. Peers
+/// start in epoch 0, but for every tenth, which starts at 50.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub fn churn(
 /// # Errors
 ///
 /// As [`SizeEstimator::new`].
-pub fn size_with_liar(peers: usize, rounds: u32, seed: u64) -> Result<Vec<SizeEstimate>, EstimateError> {
+pub fn size_with_byzantine_peer(peers: usize, rounds: u32, seed: u64) -> Result<Vec<SizeEstimate>, EstimateError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let start = |index| SizeEstimator::new(peer(index), 0, 64);
     let mut all: Vec<SizeEstimator> = (0..peers).map(start).collect::<Result<_, _>>()?;
@@ -88,10 +88,10 @@ pub fn size_with_liar(peers: usize, rounds: u32, seed: u64) -> Result<Vec<SizeEs
     Ok(all.iter().filter_map(SizeEstimator::estimate).collect())
 }
 
-/// One round of everyone; a liar sends the smallest values, and of the next epoch.
-fn round(all: &mut [SizeEstimator], liar: Option<usize>, rng: &mut ChaCha8Rng) -> Result<(), EstimateError> {
+/// One round of everyone; a Byzantine peer sends the smallest values, and of the next epoch.
+fn round(all: &mut [SizeEstimator], byzantine: Option<usize>, rng: &mut ChaCha8Rng) -> Result<(), EstimateError> {
     let mut sent: Vec<SizeSketch> = all.iter().map(|estimator| estimator.sketch().clone()).collect();
-    if let Some(sketch) = liar.and_then(|liar| sent.get_mut(liar)) {
+    if let Some(sketch) = byzantine.and_then(|byzantine| sent.get_mut(byzantine)) {
         *sketch = SizeSketch::from_parts(sketch.epoch() + 1, vec![*VALUE_RANGE.start(); sketch.minima().len()])?;
     }
     let peers = all.len();

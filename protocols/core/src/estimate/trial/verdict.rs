@@ -14,19 +14,19 @@ const PARAMETERS: usize = 32;
 
 /// What happens in the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scene {
+pub enum Situation {
     /// All average and learn, with noise of this relative size a round.
     Noise(f64),
-    /// As [`Scene::Noise`] with 0.05, and every peer has its own optimum, at lognormal distances.
+    /// As [`Situation::Noise`] with 0.05, and every peer has its own optimum, at lognormal distances.
     HeavyTails,
-    /// As [`Scene::Noise`] with 0.002, and the last peer serves a far model.
-    Liar,
+    /// As [`Situation::Noise`] with 0.002, and the last peer serves a far model.
+    Byzantine,
     /// Noise of 0.05 that drops to 0.002 in round 100.
     Drop,
     /// From the start two halves that mix only within and have different optima; this fraction of the draws is across.
     Split(f64),
-    /// As [`Scene::Split`] with half of the draws across, and the last peer serves a still farther model.
-    SplitLiar,
+    /// As [`Situation::Split`] with half of the draws across, and the last peer serves a still farther model.
+    SplitByzantine,
 }
 
 /// Which fraction of rounds had which verdict.
@@ -46,13 +46,13 @@ pub struct VerdictShares {
 ///
 /// As [`VerdictTracker::new`].
 pub fn verdicts(
-    scene: Scene,
+    situation: Situation,
     peers: usize,
     rounds: std::ops::Range<u32>,
     config: VerdictConfig,
     seed: u64,
 ) -> Result<VerdictShares, EstimateError> {
-    let mut stage = Stage::new(scene, peers, config, seed)?;
+    let mut stage = Stage::new(situation, peers, config, seed)?;
     let mut counts = [0_u32; 3];
     for round in 0..rounds.end {
         for verdict in stage.round(round)? {
@@ -65,7 +65,7 @@ pub fn verdicts(
 }
 
 struct Stage {
-    scene: Scene,
+    situation: Situation,
     models: Vec<Vec<f32>>,
     optima: Vec<Vec<f32>>,
     views: Vec<(Disagreement, VerdictTracker)>,
@@ -73,13 +73,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(scene: Scene, peers: usize, config: VerdictConfig, seed: u64) -> Result<Self, EstimateError> {
+    fn new(situation: Situation, peers: usize, config: VerdictConfig, seed: u64) -> Result<Self, EstimateError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let models = (0..peers).map(|_| vector(1.0, &mut rng)).collect();
         let halves = [vector(1.0, &mut rng), vector(1.0, &mut rng)];
-        let optimum = |index: usize| match scene {
-            Scene::Split(_) | Scene::SplitLiar => halves[index % 2].clone(),
-            Scene::HeavyTails => {
+        let optimum = |index: usize| match situation {
+            Situation::Split(_) | Situation::SplitByzantine => halves[index % 2].clone(),
+            Situation::HeavyTails => {
                 let far = 0.1 * normal(&mut rng).exp();
                 sum(&halves[0], &vector(far, &mut rng))
             }
@@ -87,7 +87,7 @@ impl Stage {
         };
         let optima = (0..peers).map(optimum).collect();
         let view = |_| Ok((Disagreement::default(), VerdictTracker::new(config)?));
-        Ok(Self { scene, models, optima, views: (0..peers).map(view).collect::<Result<_, _>>()?, rng })
+        Ok(Self { situation, models, optima, views: (0..peers).map(view).collect::<Result<_, _>>()?, rng })
     }
 
     /// Plays a round and gives the verdicts of the honest peers.
@@ -95,7 +95,7 @@ impl Stage {
         let peers = self.models.len();
         let drawn: Vec<Vec<usize>> = (0..peers).map(|own| self.draw(own)).collect();
         let next: Vec<Vec<f32>> = (0..peers).map(|own| self.step(own, &drawn[own], round)).collect();
-        let honest = peers - usize::from(matches!(self.scene, Scene::Liar | Scene::SplitLiar));
+        let honest = peers - usize::from(matches!(self.situation, Situation::Byzantine | Situation::SplitByzantine));
         let verdicts = (0..honest).map(|own| self.judge(own, &drawn[own], &next[own])).collect();
         self.models = next;
         self.models[honest..].iter_mut().for_each(|model| model.fill(100.0));
@@ -104,7 +104,7 @@ impl Stage {
 
     fn draw(&mut self, own: usize) -> Vec<usize> {
         let peers = self.models.len();
-        let Scene::Split(across) = self.scene else { return partners(own, peers, &mut self.rng) };
+        let Situation::Split(across) = self.situation else { return partners(own, peers, &mut self.rng) };
         let half = |parity: usize, rng: &mut ChaCha8Rng| 2 * rng.random_range(0..peers / 2) + parity;
         let pick = |_| {
             let is_across = self.rng.random_bool(across);
@@ -118,15 +118,15 @@ impl Stage {
 
     /// The mean with the partners one mixes with, a step to the optimum, and noise.
     fn step(&mut self, own: usize, drawn: &[usize], round: u32) -> Vec<f32> {
-        let is_split = matches!(self.scene, Scene::Split(_) | Scene::SplitLiar);
+        let is_split = matches!(self.situation, Situation::Split(_) | Situation::SplitByzantine);
         let mixes = |other: &&usize| !is_split || (*other + own).is_multiple_of(2);
         let honest = |other: &&usize| self.models[**other][0] != 100.0;
         let with: Vec<&Vec<f32>> =
             drawn.iter().filter(mixes).filter(honest).map(|other| &self.models[*other]).collect();
-        let noise = match self.scene {
-            Scene::Noise(noise) => noise,
-            Scene::Drop if round < 100 => 0.05,
-            Scene::HeavyTails => 0.05,
+        let noise = match self.situation {
+            Situation::Noise(noise) => noise,
+            Situation::Drop if round < 100 => 0.05,
+            Situation::HeavyTails => 0.05,
             _ => 0.002,
         };
         let noise = vector(noise, &mut self.rng);

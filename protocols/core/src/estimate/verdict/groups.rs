@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::VerdictConfig;
 use crate::id::PeerId;
 
-/// Different peers in a group: with one, a single liar would make a group by itself.
+/// Different peers in a group: with one, a single Byzantine peer would make a group by itself.
 const LEAST_PEERS: usize = 2;
 /// The median of the far group is at least this multiple of that of the near group.
 const APART: f64 = 1.5;
@@ -15,7 +15,8 @@ type Draw = (f64, PeerId, bool);
 
 /// Whether the draws, oldest first, fall into a near and a far group. Shapes: `draws: [n]`.
 ///
-/// Every gap that leaves enough on both sides is tried, so that a wider gap further out, a liar's, hides none.
+/// Every gap that leaves enough on both sides is tried, so that a wider gap further out, a Byzantine peer's, hides
+/// none.
 pub(super) fn are_two(draws: &[(PeerId, f64)], config: &VerdictConfig) -> bool {
     let newer = draws.len() / 2;
     let mut sorted: Vec<Draw> =

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::estimate::trial::{Scene, VerdictShares, verdicts};
+use crate::estimate::trial::{Situation, VerdictShares, verdicts};
 
 /// The verdicts of 60 peers in 200 rounds, over seeds.
-fn shares(scene: Scene, rounds: std::ops::Range<u32>) -> VerdictShares {
-    let run = |seed| verdicts(scene, 60, rounds.clone(), VerdictConfig::default(), seed).unwrap();
+fn shares(situation: Situation, rounds: std::ops::Range<u32>) -> VerdictShares {
+    let run = |seed| verdicts(situation, 60, rounds.clone(), VerdictConfig::default(), seed).unwrap();
     let sum = (0..3)
         .map(run)
         .fold([0.0; 3], |sum, run| [sum[0] + run.converged / 3.0, sum[1] + run.moving / 3.0, sum[2] + run.split / 3.0]);
@@ -25,34 +25,34 @@ fn play(tracker: &mut VerdictTracker, rounds: u32, distances: [(u8, f64); 4]) ->
 
 #[test]
 fn an_averaging_network_moves_and_then_converges() {
-    assert_eq!(shares(Scene::Noise(0.002), 0..40).moving, 1.0);
-    let late = shares(Scene::Noise(0.002), 100..300);
+    assert_eq!(shares(Situation::Noise(0.002), 0..40).moving, 1.0);
+    let late = shares(Situation::Noise(0.002), 100..300);
     assert!(late.converged > 0.99 && late.split == 0.0, "{late:?}");
 }
 
 #[test]
 fn no_split_where_there_is_none() {
-    for scene in [Scene::Noise(0.05), Scene::HeavyTails] {
-        let shares = shares(scene, 50..300);
-        assert!(shares.split < 0.001 && shares.converged < 0.001, "{scene:?}: {shares:?}");
+    for situation in [Situation::Noise(0.05), Situation::HeavyTails] {
+        let shares = shares(situation, 50..300);
+        assert!(shares.split < 0.001 && shares.converged < 0.001, "{situation:?}: {shares:?}");
     }
-    let drop = shares(Scene::Drop, 60..200);
+    let drop = shares(Situation::Drop, 60..200);
     assert!(drop.split < 0.001, "{drop:?}");
 }
 
 #[test]
-fn a_liar_neither_makes_nor_hides_a_split_nor_prevents_convergence() {
-    let liar = shares(Scene::Liar, 100..300);
-    assert!(liar.split < 0.001 && liar.converged > 0.98, "{liar:?}");
-    let split = shares(Scene::SplitLiar, 100..300);
+fn a_byzantine_peer_neither_makes_nor_hides_a_split_nor_prevents_convergence() {
+    let byzantine = shares(Situation::Byzantine, 100..300);
+    assert!(byzantine.split < 0.001 && byzantine.converged > 0.98, "{byzantine:?}");
+    let split = shares(Situation::SplitByzantine, 100..300);
     assert!(split.split > 0.99, "{split:?}");
 }
 
 #[test]
 fn splits_are_found() {
-    let even = shares(Scene::Split(0.5), 100..300);
+    let even = shares(Situation::Split(0.5), 100..300);
     assert!(even.split > 0.99, "{even:?}");
-    let rare = shares(Scene::Split(0.1), 100..300);
+    let rare = shares(Situation::Split(0.1), 100..300);
     assert!(rare.split > 0.95 && rare.converged < 0.01, "{rare:?}");
 }
 

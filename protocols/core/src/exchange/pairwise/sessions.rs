@@ -1,8 +1,9 @@
 //! The sessions of one peer: which one is open, and what was agreed on.
 //!
-//! One session at a time, and one for each publication: a second share of a difference to the same published model would
-//! overshoot. Busy is an answer, nobody waits for the session of another, so there is no circle to wait in (*progress*). Of two
-//! that ask each other at the same time the one with the smaller id yields and becomes the responder.
+//! One session at a time, and one for each publication: a second share of a difference to the same published model
+//! would overshoot. Busy is an answer, nobody waits for the session of another, so there is no circle to wait in
+//! (*progress*). Of two that ask each other at the same time the one with the smaller id yields and becomes the
+//! responder.
 
 #[cfg(test)]
 mod tests;
@@ -118,7 +119,8 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The own session came to nothing: the other refused, or nobody has asked it to settle. The model may have another.
+    /// The own session came to nothing: the other refused, or nobody has asked it to settle. The model may have
+    /// another.
     pub fn initiation_failed(&mut self, number: u64) {
         if let Some(gone) = self.initiating.take_if(|initiating| initiating.session.number == number) {
             self.fresh.get_or_insert(gone.session.ours);

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::push_sum::{Account, Ask, Grant, MAX_PARTNERS, MAX_TRIES, MOST, UNIT};
+use super::super::push_sum::{Account, Grant, MAX_PARTNERS, MAX_TRIES, MOST, ShareQuestion, UNIT};
 use super::peer;
 use crate::id::PeerId;
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
-enum Letter {
-    Ask { from: u8, to: u8, ask: Ask },
+enum Traffic {
+    Ask { from: u8, to: u8, ask: ShareQuestion },
     Grant { from: u8, to: u8, grant: Grant },
 }
 
@@ -34,30 +34,30 @@ proptest! {
         steps in prop::collection::vec((0u8..4, 0u8..4, 0u8..4, any::<prop::sample::Index>()), 1..400),
     ) {
         let mut accounts: BTreeMap<u8, Account> = (0..4).map(|n| (n, Account::new(UNIT))).collect();
-        let mut letters: Vec<Letter> = Vec::new();
+        let mut messages: Vec<Traffic> = Vec::new();
         for (action, one, other, pick) in steps {
             match action {
-                // A new question; old letters stay under way.
+                // A new question; old messages stay under way.
                 0 if one != other => {
                     let ask = accounts.get_mut(&one).unwrap().ask(peer(other));
-                    letters.push(Letter::Ask { from: one, to: other, ask });
+                    messages.push(Traffic::Ask { from: one, to: other, ask });
                 }
-                // Some letter arrives, in any order; it may arrive again later.
-                1 | 2 if !letters.is_empty() => {
-                    let at = pick.index(letters.len());
-                    let letter = if action == 1 { letters.swap_remove(at) } else { letters[at] };
-                    match letter {
-                        Letter::Ask { from, to, ask } => {
+                // Some message arrives, in any order; it may arrive again later.
+                1 | 2 if !messages.is_empty() => {
+                    let at = pick.index(messages.len());
+                    let message = if action == 1 { messages.swap_remove(at) } else { messages[at] };
+                    match message {
+                        Traffic::Ask { from, to, ask } => {
                             let grant = accounts.get_mut(&to).unwrap().grant(peer(from), ask, 2);
-                            letters.extend(grant.map(|grant| Letter::Grant { from: to, to: from, grant }));
+                            messages.extend(grant.map(|grant| Traffic::Grant { from: to, to: from, grant }));
                         }
-                        Letter::Grant { from, to, grant } => {
+                        Traffic::Grant { from, to, grant } => {
                             accounts.get_mut(&to).unwrap().take(peer(from), grant);
                         }
                     }
                 }
-                // Some letter is lost.
-                3 if !letters.is_empty() => drop(letters.swap_remove(pick.index(letters.len()))),
+                // Some message is lost.
+                3 if !messages.is_empty() => drop(messages.swap_remove(pick.index(messages.len()))),
                 _ => {}
             }
             prop_assert_eq!(total(&accounts), 4 * UNIT);
@@ -74,7 +74,7 @@ fn a_grant_moves_half_and_a_lost_one_comes_back() {
     assert_eq!(ant.open(&peer(2)), Some(lost));
     // The answer is lost; the next question says so.
     let ask = bat.ask(peer(1));
-    assert_eq!(ask, Ask { number: 2, taken: 0 });
+    assert_eq!(ask, ShareQuestion { number: 2, taken: 0 });
     let grant = ant.grant(peer(2), ask, 4).unwrap();
     assert_eq!((ant.held(), grant.mass), (UNIT / 4 * 3, UNIT / 4));
     assert!(!bat.take(peer(1), lost), "an answer to an old question");
@@ -85,7 +85,7 @@ fn a_grant_moves_half_and_a_lost_one_comes_back() {
     assert_eq!(ask.taken, 2);
     ant.grant(peer(2), ask, 3).unwrap();
     assert_eq!(ant.held(), UNIT / 4 * 3 - UNIT / 4);
-    assert_eq!(ant.grant(peer(2), Ask { number: 3, taken: 2 }, 3), None, "a question that was doubled");
+    assert_eq!(ant.grant(peer(2), ShareQuestion { number: 3, taken: 2 }, 3), None, "a question that was doubled");
 }
 
 fn stranger(n: usize) -> PeerId {
@@ -97,8 +97,9 @@ fn stranger(n: usize) -> PeerId {
 #[test]
 fn strangers_cost_bounded_memory_and_no_one_makes_mass() {
     let mut account = Account::new(UNIT);
-    let granted =
-        (0..1000).filter(|&n| account.grant(stranger(n), Ask { number: 1, taken: 0 }, u64::MAX).is_some()).count();
+    let granted = (0..1000)
+        .filter(|&n| account.grant(stranger(n), ShareQuestion { number: 1, taken: 0 }, u64::MAX).is_some())
+        .count();
     assert_eq!(granted, 0, "no mass to part with");
     (0..1000).for_each(|n| assert_eq!(account.ask(stranger(n)).taken, 0));
     let holder = stranger(0);
@@ -136,17 +137,17 @@ fn settled_partners_are_forgotten_and_a_thousand_peers_keep_the_sum() {
 fn what_is_never_settled_comes_back_when_its_place_is_needed() {
     let mut account = Account::new(UNIT);
     for n in 0..MAX_PARTNERS {
-        account.grant(stranger(n), Ask { number: 1, taken: 0 }, 1000).unwrap();
+        account.grant(stranger(n), ShareQuestion { number: 1, taken: 0 }, 1000).unwrap();
     }
     account.closed(stranger(7), 2);
     assert!(account.open(&stranger(7)).is_some(), "another question");
     account.closed(stranger(7), 1);
     let before = account.held();
     // The place of the settled one is taken first, then that of the oldest, whose grant comes back.
-    let first = account.grant(stranger(1000), Ask { number: 1, taken: 0 }, 1000).unwrap();
+    let first = account.grant(stranger(1000), ShareQuestion { number: 1, taken: 0 }, 1000).unwrap();
     assert_eq!(account.held(), before - first.mass);
     let (before, back) = (account.held(), account.open(&stranger(0)).unwrap().mass);
-    let second = account.grant(stranger(1001), Ask { number: 1, taken: 0 }, 1000).unwrap();
+    let second = account.grant(stranger(1001), ShareQuestion { number: 1, taken: 0 }, 1000).unwrap();
     assert_eq!(account.held(), before + back - second.mass);
     // A holder that never answers is told a few times, and may then be forgotten.
     let ask = account.ask(stranger(0));
@@ -166,7 +167,7 @@ fn a_kept_account_takes_nothing_twice_and_loses_nothing_that_was_not_settled() {
     // Killed before that was on disk, and started again: the next question brings the mass back to its holder.
     let mut bat = Account::restored(kept, 1 << 32).unwrap();
     let ask = bat.ask(peer(1));
-    assert_eq!(ask, Ask { number: (1 << 32) + 1, taken: 0 });
+    assert_eq!(ask, ShareQuestion { number: (1 << 32) + 1, taken: 0 });
     let grant = ant.grant(peer(2), ask, 2).unwrap();
     assert!(bat.take(peer(1), grant));
     assert_eq!(ant.held() + bat.held(), 2 * UNIT);

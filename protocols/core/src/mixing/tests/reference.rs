@@ -111,7 +111,7 @@ fn run(rule: Rule, own: &[f64], others: &[Vec<f64>], round: u64) -> (Vec<f32>, M
         .collect();
     let mut params = single(own);
     let mut square = |model: &[f32]| model.iter().map(|value| value * value).sum::<f32>();
-    let outcome = mix_judged(&rule, Own { params: &mut params, meta: meta(5), round }, &candidates, &mut square);
+    let outcome = mix_with_losses(&rule, Own { params: &mut params, meta: meta(5), round }, &candidates, &mut square);
     (params, outcome)
 }
 

@@ -1,10 +1,10 @@
-//! What liars can do.
+//! What Byzantine peers can do.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Rules that bear one liar among seven candidates, and how.
+/// Rules that bear one Byzantine peer among seven candidates, and how.
 const ROBUST: [Rule; 7] = [
     Rule::Median,
     Rule::TrimmedMean { b: 1 },
@@ -27,7 +27,7 @@ fn run(rule: Rule, own: &[f32], others: &[Vec<f32>]) -> (Vec<f32>, MixOutcome) {
         .collect();
     let mut params = own.to_vec();
     let mut loss = |model: &[f32]| model.iter().map(|value| (value - 1.0).powi(2)).sum::<f32>();
-    let outcome = mix_judged(&rule, Own { params: &mut params, meta: meta(5), round: 0 }, &candidates, &mut loss);
+    let outcome = mix_with_losses(&rule, Own { params: &mut params, meta: meta(5), round: 0 }, &candidates, &mut loss);
     (params, outcome)
 }
 
@@ -43,9 +43,10 @@ fn honest(seed: u32) -> Vec<Vec<f32>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// One liar at any distance: every parameter stays within the honest ones, or for clipping within one clipped step.
+    /// One Byzantine peer at any distance: every parameter stays within the honest ones, or for clipping within one
+    /// clipped step.
     #[test]
-    fn one_liar_leads_nobody_away(
+    fn one_byzantine_peer_leads_nobody_away(
         seed in 0u32..1000,
         sign in prop::sample::select(vec![-1.0f32, 1.0]),
         size in prop::sample::select(vec![30.0f32, 1e6, 1e18, 1e25, 3e38]),
@@ -57,7 +58,8 @@ proptest! {
         for rule in ROBUST {
             let (mixed, _) = run(rule, &honest[0], &others);
             prop_assert!(invariant::finite(&mixed), "{rule}");
-            // A clipped liar moves the model by at most the median honest distance / 8, spread over all parameters.
+            // A clipped Byzantine peer moves the model by at most the median honest distance / 8, spread over all
+            // parameters.
             let slack = if matches!(rule, Rule::Clip { .. }) { 0.05 } else { 1e-4 };
             for value in mixed {
                 prop_assert!((1.0 - slack..=1.2 + slack).contains(&value), "{rule}: {value}");
@@ -67,12 +69,12 @@ proptest! {
 }
 
 #[test]
-fn with_only_liars_the_own_model_stays() {
+fn with_only_byzantine_peers_the_own_model_stays() {
     let own = vec![1.0; SIZE];
-    let liars = vec![vec![1e30; SIZE]; 6];
+    let byzantine = vec![vec![1e30; SIZE]; 6];
     let filtering = [Rule::Ubar { rho: 0.7 }, Rule::Balance { gamma: 2.0, rounds: 300 }];
     for rule in filtering {
-        let (mixed, outcome) = run(rule, &own, &liars);
+        let (mixed, outcome) = run(rule, &own, &byzantine);
         assert_eq!((mixed, outcome.mixed.len(), outcome.refused.len()), (own.clone(), 0, 6), "{rule}");
     }
     // Clipping moves by at most the radius, whoever is asked.
@@ -127,7 +129,7 @@ fn a_large_model_mixes_like_a_small_one() {
     }
 }
 
-/// A liar that differs in the last parameter alone is seen there, however the work is cut.
+/// A Byzantine peer that differs in the last parameter alone is seen there, however the work is cut.
 #[test]
 fn distances_see_every_parameter() {
     for size in [SIZE, apply::PART + 4096 + 513] {
@@ -140,7 +142,7 @@ fn distances_see_every_parameter() {
             assert_eq!(outcome.refused, [(peer(2), Refused::Outlier)], "{rule} of {size}");
             assert!(mixed.iter().zip(&own).all(|(mixed, own)| (mixed - own).abs() < 1e-3), "{rule} of {size}");
         }
-        // The others are not away at all: a ball of a thousandth holds them, and the liar is outside.
+        // The others are not away at all: a ball of a thousandth holds them, and the Byzantine peer is outside.
         let (_, outcome) = run(Rule::Balance { gamma: 1e-5, rounds: 1 }, &own, &others);
         assert_eq!(outcome.mixed, [peer(0), peer(1), peer(3)]);
     }

@@ -4,7 +4,8 @@
 //!
 //! - *Hyper-hypercube* (algorithm 1), when no prime factor of `n` exceeds `k + 1`: ranks are numbers in a mixed radix,
 //!   and round `r` averages those that differ in digit `r` only.
-//! - *Simple Base-(k+1)* (algorithm 2), for every `n`: written in base `k + 1`, `n` is a sum of blocks. Each block finds
+//! - *Simple Base-(k+1)* (algorithm 2), for every `n`: written in base `k + 1`, `n` is a sum of blocks. Each block
+//!   finds
 //!   its mean by a hyper-hypercube; then block after block hands its mean to all smaller blocks at once, in the
 //!   proportion of sizes, and evens out what it got in return.
 //! - *Base-(k+1)* (algorithm 3): with `n = p q`, where `p` has all the small prime factors, `p` copies of a simple

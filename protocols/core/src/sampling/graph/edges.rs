@@ -58,8 +58,8 @@ pub struct ParseEdgesError {
 impl EdgeList {
     /// Reads a list: one edge `A B` a line, ranks apart by whitespace or a comma, `#` before comments.
     ///
-    /// `path` names the list in errors and in the text form of its graph. Edges have no direction; one given twice counts
-    /// once. Ranks that a network does not reach are left out when it asks.
+    /// `path` names the list in errors and in the text form of its graph. Edges have no direction; one given twice
+    /// counts once. Ranks that a network does not reach are left out when it asks.
     ///
     /// # Errors
     ///

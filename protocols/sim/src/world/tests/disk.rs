@@ -6,7 +6,8 @@ use super::*;
 const FULL: Change = Change::Disk { full: true };
 const ROOM: Change = Change::Disk { full: false };
 
-/// Round and age of what each of these peers closed last, and its parameters, as soon as they are no longer in training.
+/// Round and age of what each of these peers closed last, and its parameters, as soon as they are no longer in
+/// training.
 fn closed(world: &mut World<'_>, peer: usize) -> (u64, u64, Vec<f32>) {
     let mut at = world.now();
     while world.peers[peer].disk.committed.is_some() {

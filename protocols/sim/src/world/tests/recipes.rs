@@ -26,7 +26,8 @@ fn start_with(own: Option<Own>, start: PeerStart) -> PeerStart {
     PeerStart { recipe, round, ..start }
 }
 
-/// Peers of three recipes: those of the world's draw 4 in int8, and each other one in three 2 in f16 and 3 in fragments.
+/// Peers of three recipes: those of the world's draw 4 in int8, and each other one in three 2 in f16 and 3 in
+/// fragments.
 fn three_kinds(seed: u64) -> (u64, Vec<Recorded>, Vec<Stats>) {
     let model = Mlp::new(4, &[8], 4, Head::Softmax, Initial::He).unwrap();
     let training = Training { steps: 4, batch: 16, learning_rate: 0.2, ..Training::default() };
@@ -135,8 +136,8 @@ fn mass(account: &Account, askers: std::ops::Range<u32>) -> u64 {
     account.held() + open.sum::<u64>()
 }
 
-/// Push-sum peers give mass to each other only. Others have their models without, so nothing moves the mean of those who
-/// have mass, and it moves all others.
+/// Push-sum peers give mass to each other only. Others have their models without, so nothing moves the mean of those
+/// who have mass, and it moves all others.
 #[test]
 fn mass_stays_among_those_who_mix_by_push_sum() {
     let model = Averaging::new(64).unwrap();

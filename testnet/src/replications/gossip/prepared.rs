@@ -1,4 +1,4 @@
-//! Data of one seed as gossipy deals them, measuring, and our pulls.
+//! Data of one seed as gossipy partitions them, measuring, and our pulls.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Data, Experiment, Ours, Setup};
 use crate::data::{DataError, Table, pendigits, spambase};
-use crate::replications::{ReplicationError, deal};
+use crate::replications::{ReplicationError, assign};
 
 /// Data and model of one experiment and seed.
-pub(super) struct Bench<'a> {
+pub(super) struct Prepared<'a> {
     pub setup: &'a Setup,
     pub experiment: &'a Experiment,
     pub seed: u64,
@@ -33,7 +33,7 @@ pub(super) struct Mark {
     pub auc: Option<f64>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Prepared<'a> {
     pub(super) fn new(
         setup: &'a Setup,
         experiment: &'a Experiment,
@@ -51,7 +51,7 @@ impl<'a> Bench<'a> {
             }
         };
         let parts =
-            if experiment.one_class { shards(&train, setup.nodes, seed) } else { deal(&train, setup.nodes, seed) };
+            if experiment.one_class { shards(&train, setup.nodes, seed) } else { assign(&train, setup.nodes, seed) };
         let model = Mlp::new(train.width(), &[], train.classes(), Head::SigmoidSoftmax, Initial::Torch)?;
         Ok(Self { setup, experiment, seed, model, parts, test })
     }
@@ -133,7 +133,7 @@ fn split(rows: &Dataset, test_share: f64, seed: u64) -> (Dataset, Dataset) {
     (rows.select(train), rows.select(test))
 }
 
-/// Rows sorted by label and cut in equal pieces, the last shorter or empty, dealt at random.
+/// Rows sorted by label and cut in equal pieces, the last shorter or empty, partitioned at random.
 fn shards(rows: &Dataset, nodes: usize, seed: u64) -> Vec<Dataset> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -13,7 +13,7 @@ use crate::replications::ReplicationError;
 const LEAST_DEVIATION: f64 = 1e-9;
 
 /// Data and model.
-pub(super) struct Bench<'a> {
+pub(super) struct Prepared<'a> {
     pub setup: &'a Setup,
     pub model: Mlp,
     /// Training rows of every hospital, normalised by their own statistics.
@@ -42,7 +42,7 @@ impl Found {
     }
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Prepared<'a> {
     pub(super) fn new(setup: &'a Setup, data: &Path) -> Result<Self, ReplicationError> {
         let hospitals = heart(data)?;
         let (raw_train, raw_test): (Vec<Dataset>, Vec<Dataset>) =

@@ -18,7 +18,7 @@ pub enum Needs {
 
 /// One merge, as a rule sees it.
 #[derive(Debug)]
-pub struct Scene<'a> {
+pub struct MixContext<'a> {
     /// Claims of the own model.
     pub own: Meta,
     /// Rounds this peer has closed.
@@ -31,7 +31,7 @@ pub struct Scene<'a> {
     pub losses: Vec<f32>,
 }
 
-impl Scene<'_> {
+impl MixContext<'_> {
     /// The weight of a candidate when nothing speaks against it: that of the graph, or one share of all.
     ///
     /// On a graph a weight is what the receiver's own copy of the graph says, never what the candidate claims.
