@@ -21,6 +21,8 @@ if [ "$fast" != "--fast" ]; then
   for feature in quic mdns zstd faults; do
     step cargo check --release --locked -p peerlearn --all-targets --no-default-features --features "$feature"
   done
+  # A workspace of its own; only that it still fits is checked here.
+  step cargo check --manifest-path protocols/fuzz/Cargo.toml
   RUSTDOCFLAGS="-D warnings" step cargo doc --release --locked --workspace --no-deps
   if cargo deny --version >/dev/null 2>&1; then
     # It reads the crates of all systems, not only of this one. Advisories need a data base from the network besides.

@@ -1,5 +1,6 @@
 //! A whole experiment: a scenario through one driver, every seed, its records and what comes of its expectations.
 
+mod baselines;
 mod driver;
 mod sweep;
 
@@ -29,6 +30,8 @@ pub struct Experiment {
     plans: Vec<(Plan, Partitioned)>,
     docker: DockerSetup,
     command: String,
+    /// Whether peers are compared with training alone and with all rows pooled.
+    compares: bool,
 }
 
 /// What came of an experiment.
@@ -36,7 +39,9 @@ pub struct Experiment {
 pub struct Finished {
     /// Its directory.
     pub directory: PathBuf,
-    /// Over all seeds that were run.
+    /// Seeds that were run.
+    pub seeds: usize,
+    /// Over all of them.
     pub outcome: RunOutcome,
     /// Whether somebody stopped it.
     pub interrupted: bool,
@@ -59,7 +64,7 @@ impl Experiment {
             let partitioned = partition_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
             plans.push((plan, partitioned));
         }
-        Ok(Self { document, driver, plans, docker, command })
+        Ok(Self { document, driver, plans, docker, command, compares: false })
     }
 
     /// The name of the scenario.
@@ -103,7 +108,7 @@ impl Experiment {
             // Without it, a run is one that was cut.
             writer.finish(&outcome)?;
         }
-        Ok(Finished { directory: directory.to_owned(), outcome, interrupted })
+        Ok(Finished { directory: directory.to_owned(), seeds: outcomes.len(), outcome, interrupted })
     }
 
     /// Real nodes: one seed after the other, because they share the machine.
@@ -119,7 +124,8 @@ impl Experiment {
             save_partition(&seed, partitioned)?;
             let ending =
                 self.run_seed(plan, partitioned, &mut seed, stop.clone(), &mut |row| watch(plan.seed, row)).await?;
-            let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            let mut outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            outcome.baselines = self.baselines(plan, partitioned, outcome.rounds_min)?;
             seed.finish(&outcome)?;
             outcomes.push(outcome);
             if ending == Ending::Interrupted {
@@ -143,7 +149,8 @@ impl Experiment {
             // Nobody watches any more when the main thread has failed.
             let mut show = |row: &Row| drop(rows.send((plan.seed, row.clone())));
             let ending = run_simulated(plan, partitioned, &mut seed, stop, &mut show)?;
-            let outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            let mut outcome = seed.standings().outcome(ending.is_finished(), ending.words());
+            outcome.baselines = self.baselines(plan, partitioned, outcome.rounds_min)?;
             seed.finish(&outcome)?;
             Ok((outcome, ending))
         };

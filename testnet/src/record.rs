@@ -25,7 +25,8 @@ pub use error::RecordError;
 pub use events::EventFold;
 pub use info::{Machine, RunInfo, utc};
 pub use outcome::{
-    Expectation, Outcome, PeerOutcome, RunOutcome, WATTS_OF_A_BUSY_CORE, mean_and_deviation, watt_hours,
+    BaselineOutcome, Expectation, Outcome, PeerOutcome, RunOutcome, WATTS_OF_A_BUSY_CORE, mean_and_deviation,
+    watt_hours,
 };
 pub use reader::{RunRecord, SeedRecord, read_run};
 pub use rows::{FaultRow, LinkRow, MixRow, NetworkRow, PeerRow, RoundRow, Row};

@@ -37,6 +37,12 @@ pub enum RunError {
     /// The simulator cannot go on.
     #[error("the simulator cannot go on: {0}")]
     Params(#[from] ParamsError),
+    /// Baselines cannot be had.
+    #[error("no baselines: {reason}")]
+    Baselines {
+        /// Why.
+        reason: String,
+    },
     /// This driver cannot do what the scenario asks.
     #[error("the driver {driver} cannot do this: {reason}")]
     Driver {

@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod run;
 mod running;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use output::Output;
 pub use plan::DemoPlan;
 pub use run::{Ending, run};
 pub use running::Running;
+pub use table::{AccuracyRow, accuracy_table, percent};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baselines, Board};
+use super::{Baselines, Board, accuracy_table, percent};
 
 /// What came of a demo. Field names are stable; new fields may be added. Accuracies are fractions of the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,24 +127,17 @@ impl Outcome {
 
     /// The closing table.
     pub fn table(&self) -> String {
-        let mut text = String::new();
-        let percent = |fraction: f32| format!("{:6.2} %", fraction * 100.0);
+        let cell = |fraction: f32| percent(f64::from(fraction));
         let alone = || self.peers.iter().map(|peer| peer.alone);
         let (least, most) = (alone().reduce(f32::min).unwrap_or(0.0), alone().reduce(f32::max).unwrap_or(0.0));
         let peers = self.peers.len();
-        let rows: [(String, String); 3] = [
-            (
-                format!("{peers} peers together"),
-                format!("{} {} {}", percent(self.worst), percent(self.mean), percent(self.best)),
-            ),
-            ("each alone".to_owned(), format!("{} {} {}", percent(least), percent(self.alone_mean), percent(most))),
-            ("all rows pooled".to_owned(), format!("{:8} {}", "", percent(self.pooled))),
+        let rows = [
+            (format!("{peers} peers together"), [self.worst, self.mean, self.best].map(cell)),
+            ("each alone".to_owned(), [least, self.alone_mean, most].map(cell)),
+            ("all rows pooled".to_owned(), [String::new(), cell(self.pooled), String::new()]),
         ];
+        let mut text = accuracy_table(&format!("accuracy on {} test rows", self.test_rows), &rows);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "accuracy on {} test rows      worst     mean     best", self.test_rows);
-        for (label, values) in rows {
-            let _ = writeln!(text, "  {label:<28} {values}");
-        }
         let _ = writeln!(
             text,
             "{} rounds of {}, {}, seed {}: {:.1} s, {:.1} CPU s; {} in, {} out, {} a peer and round",

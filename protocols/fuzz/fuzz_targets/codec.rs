@@ -4,8 +4,8 @@
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use peerlearn_protocols::codec::{Codec, Rounding};
-use peerlearn_protocols::wire::Encoder;
 use peerlearn_protocols::params::{Layout, TensorSpec};
+use peerlearn_protocols::wire::Encoder;
 use peerlearn_protocols::wire::blob::{self, Blob};
 use peerlearn_protocols_fuzz::{any_codec, bound, magnitude};
 

@@ -9,9 +9,12 @@ use libfuzzer_sys::fuzz_target;
 use peerlearn_protocols::codec::CodecSet;
 use peerlearn_protocols::id::{PeerId, Root, TaskId};
 use peerlearn_protocols::membership::{Contact, Input, Membership, MembershipConfig, Output};
+use peerlearn_protocols::sampling::Sampling;
+use peerlearn_protocols::sampling::view::LEAST_SIZE;
 use peerlearn_protocols::time::Time;
 use peerlearn_protocols::wire::announce::MAX_ADDRESSES;
-use peerlearn_protocols::wire::{Address, Announcement, OfferSummary, ModelSummary, Wire};
+use peerlearn_protocols::wire::descriptor::{MAX_DESCRIPTORS, MAX_TOLD_ADDRESSES};
+use peerlearn_protocols::wire::{Address, Announcement, Descriptor, ModelSummary, OfferSummary, Wire};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -30,10 +33,11 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         topic_rate: *input.choose(&[4.0, 0.0, 1e9, -1.0, f64::NAN])?,
         expire_intervals: input.int_in_range(0..=20)?,
         min_connections: input.int_in_range(0..=5)?,
+        sampling: if input.arbitrary()? { Sampling::View { size: LEAST_SIZE } } else { Sampling::default() },
         ..MembershipConfig::default()
     };
-    let most = config.max_peers;
     let mut machine = Membership::new(OWN, TASK, input.arbitrary()?, config, ChaCha8Rng::seed_from_u64(0));
+    let most = machine.limit();
     let mut now = Time(if input.ratio(1, 16)? { input.arbitrary()? } else { 0 });
     let mut outputs = Vec::new();
     while !input.is_empty() {
@@ -41,11 +45,17 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         outputs.clear();
         if input.ratio(1, 6)? {
             let tried = [any_peer(input)?];
-            let drawn = machine.draw(now, 4, &tried, &mut outputs);
+            let drawn = machine.draw(now, 4, &tried);
             assert!(drawn.len() <= 4 && drawn.is_sorted_by(|one, other| one != other));
             assert!(
-                drawn.iter().all(|peer| *peer != OWN && !tried.contains(peer) && machine.view().contains_key(peer))
+                drawn.iter().all(|peer| *peer != OWN && !tried.contains(peer) && machine.known().contains_key(peer))
             );
+            continue;
+        }
+        if input.ratio(1, 12)? {
+            if let Some(offer) = any_offer(input)? {
+                machine.published(input.arbitrary()?, input.arbitrary()?, offer, ModelSummary::default());
+            }
             continue;
         }
         let fact = any_input(input)?;
@@ -59,8 +69,8 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 fn check(machine: &Membership, now: Time, outputs: &[Output], most: usize) {
-    assert!(machine.view().len() <= most && !machine.view().contains_key(&OWN));
-    assert!(machine.view().values().all(|known| known.addresses.len() <= MAX_ADDRESSES));
+    assert!(machine.known().len() <= most && !machine.known().contains_key(&OWN));
+    assert!(machine.known().values().all(|known| known.addresses.len() <= MAX_ADDRESSES));
     let Some(Output::WakeAt(wake)) = outputs.last() else { panic!("no wake") };
     assert!(*wake > now || now.0 > u64::MAX / 2, "it would wake at once, for ever");
     // Contacts are 128 at most, and each is dialled once.
@@ -88,13 +98,23 @@ fn any_addresses(input: &mut Unstructured<'_>) -> Result<Vec<Address>> {
     (0..count).map(|_| Ok(Address(format!("/memory/{}", input.arbitrary::<u8>()?)))).collect()
 }
 
+fn any_descriptors(input: &mut Unstructured<'_>) -> Result<Vec<Descriptor>> {
+    let count = input.int_in_range(0..=MAX_DESCRIPTORS)?;
+    let any = |input: &mut Unstructured<'_>| {
+        let mut addresses = any_addresses(input)?;
+        addresses.truncate(MAX_TOLD_ADDRESSES);
+        Ok(Descriptor { peer: any_peer(input)?, addresses, age: input.arbitrary()? })
+    };
+    (0..count).map(|_| any(input)).collect()
+}
+
 fn any_offer(input: &mut Unstructured<'_>) -> Result<Option<OfferSummary>> {
     let offer = OfferSummary { root: Root([1; 32]), bytes: input.arbitrary()?, age: input.arbitrary()? };
     Ok(input.arbitrary::<bool>()?.then_some(offer))
 }
 
 fn any_input(input: &mut Unstructured<'_>) -> Result<Input> {
-    Ok(match input.int_in_range(0u8..=13)? {
+    Ok(match input.int_in_range(0u8..=15)? {
         0..=4 => {
             let announcement = Announcement {
                 task: if input.ratio(1, 16)? { TaskId([8; 32]) } else { TASK },
@@ -119,10 +139,9 @@ fn any_input(input: &mut Unstructured<'_>) -> Result<Input> {
         9 => Input::DialFailed { peer: if input.arbitrary()? { Some(any_peer(input)?) } else { None } },
         10 => Input::Refused { peer: any_peer(input)? },
         11 => Input::Moved { addresses: any_addresses(input)? },
-        12 => {
-            let (round, samples) = (input.arbitrary()?, input.arbitrary()?);
-            Input::Published { round, samples, offer: any_offer(input)?, sketch: ModelSummary::default() }
-        }
+        12 => Input::ShuffleAnswered { from: any_peer(input)?, descriptors: any_descriptors(input)? },
+        13 => Input::ShuffleAsked { from: any_peer(input)?, descriptors: any_descriptors(input)? },
+        14 => Input::ShuffleFailed { peer: any_peer(input)? },
         _ => Input::Woke,
     })
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use peerlearn_protocols::codec::Codec;
-use peerlearn_protocols::exchange::{Publication, Pull, PullOrder, ModelStore, Step};
+use peerlearn_protocols::exchange::{ModelStore, Pull, PullOrder, Step};
 use peerlearn_protocols::id::{Hash, Root, TaskId};
-use peerlearn_protocols::wire::{CHUNK_BYTES, Offer, Refusal, Request, Response, Wire};
+use peerlearn_protocols::wire::{CHUNK_BYTES, Offer, Publication, Refusal, Request, Response, Wire};
 
 const TASK: TaskId = TaskId([7; 32]);
 const SIZES: [usize; 6] = [1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES + 5];
@@ -39,9 +39,10 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         bytes: bytes % (1 << 24),
         least_age: 100,
         resumes: 2,
-        packed: input.arbitrary()?,
+        compressed: input.arbitrary()?,
+        checked: false,
         share: None,
-        meeting: None,
+        session: None,
     };
     let (mut pull, mut step) = Pull::new(order);
     let mut lengths = vec![SIZES[which]];
@@ -71,7 +72,7 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
             Step::Stream(request) => assert!(request.to_bytes().is_ok()),
             Step::Read(bytes) => assert!((1..=CHUNK_BYTES).contains(bytes)),
             // Compressed it may be shorter.
-            Step::Done(pulled) if order.packed => assert!(pulled.blob.len() as u64 <= order.bytes),
+            Step::Done(pulled) if order.compressed => assert!(pulled.blob.len() as u64 <= order.bytes),
             Step::Done(pulled) => assert_eq!(pulled.blob.len() as u64, order.bytes),
             Step::Failed(_) => {}
         }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use peerlearn_cli::interrupted;
+use peerlearn_harness::{accuracy_table, percent};
 use peerlearn_testnet::experiment::{Driver, Experiment, Finished, fresh_directory};
 use peerlearn_testnet::fleet::DockerSetup;
-use peerlearn_testnet::record::Row;
+use peerlearn_testnet::record::{Row, RunOutcome};
 use peerlearn_testnet::report::write_report;
 use peerlearn_testnet::scenario::Document;
 use peerlearn_testnet::view::TerminalView;
@@ -51,21 +52,27 @@ pub struct HowArgs {
     /// For docker: most processors of a container.
     #[arg(long, default_value = "1", value_name = "N")]
     pub cpus: String,
+    /// Compare with the same model trained alone on each part and on all rows pooled.
+    #[arg(long)]
+    pub baselines: bool,
     /// Say nothing on the way.
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 impl HowArgs {
-    pub fn docker(&self) -> DockerSetup {
-        DockerSetup { image: self.image.clone(), memory: self.memory.clone(), cpus: self.cpus.clone() }
+    /// Checks a scenario; nothing is started.
+    pub fn prepare(&self, document: Document) -> Result<Experiment, CliError> {
+        let docker = DockerSetup { image: self.image.clone(), memory: self.memory.clone(), cpus: self.cpus.clone() };
+        let experiment = Experiment::prepare(document, self.driver, docker, command_line())?;
+        Ok(if self.baselines { experiment.with_baselines()? } else { experiment })
     }
 }
 
 /// Runs a scenario.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let document = Document::read(&args.scenario)?.set(&args.set)?;
-    let experiment = Experiment::prepare(document, args.how.driver, args.how.docker(), command_line())?;
+    let experiment = args.how.prepare(document)?;
     let directory = args.out.clone().unwrap_or_else(|| fresh_directory(experiment.name(), args.how.driver));
     let finished = carry_out(&experiment, &directory, args.how.quiet)?;
     conclude(&finished)
@@ -116,11 +123,25 @@ pub fn carry_out(experiment: &Experiment, directory: &Path, quiet: bool) -> Resu
     Ok(finished)
 }
 
+/// The same closing table as that of `peerlearn demo`, over seeds.
+fn table(outcome: &RunOutcome, seeds: usize) -> String {
+    let cell = |[mean, deviation]: [f64; 2]| match seeds {
+        1 => percent(mean),
+        _ => format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0),
+    };
+    let mut rows = vec![("peers together".to_owned(), [outcome.worst, outcome.mean, outcome.best].map(cell))];
+    if let Some([worst, mean, best, pooled]) = outcome.baselines {
+        rows.push(("each alone".to_owned(), [worst, mean, best].map(cell)));
+        rows.push(("all rows pooled".to_owned(), [String::new(), cell(pooled), String::new()]));
+    }
+    let head = if seeds == 1 { "accuracy, one seed".to_owned() } else { format!("accuracy, {seeds} seeds") };
+    accuracy_table(&head, &rows)
+}
+
 /// Prints what came of it.
 pub fn conclude(finished: &Finished) -> Result<ExitCode, CliError> {
     let outcome = &finished.outcome;
-    let percent = |[mean, deviation]: [f64; 2]| format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0);
-    say!("worst peer {}, mean peer {}", percent(outcome.worst), percent(outcome.mean))?;
+    peerlearn_cli::show(&table(outcome, finished.seeds))?;
     for expectation in &outcome.expectations {
         say!("{} {}", if expectation.passed { "ok    " } else { "FAILED" }, expectation.words)?;
     }

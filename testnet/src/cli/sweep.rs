@@ -9,7 +9,7 @@ use peerlearn_testnet::record::{RunOutcome, read_run};
 use peerlearn_testnet::scenario::Document;
 
 use super::error::CliError;
-use super::run::{HowArgs, carry_out, command_line};
+use super::run::{HowArgs, carry_out};
 
 const EXAMPLES: &str = "Examples:
   peerlearn-testnet sweep smoke.toml --out runs/rules --vary node.mixing.rule=median,ios:1,age-limited
@@ -48,7 +48,7 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode, CliError> {
     // All of them are checked before the first one starts.
     let prepare = |run: &Vec<String>| -> Result<(String, Experiment), CliError> {
         let document = Document::read(&args.scenario)?.set(&[&args.set[..], run].concat())?;
-        let experiment = Experiment::prepare(document, args.how.driver, args.how.docker(), command_line())?;
+        let experiment = args.how.prepare(document)?;
         Ok((Sweep::name(run), experiment))
     };
     let runs = sweep.runs.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;

@@ -47,8 +47,24 @@ pub struct Outcome {
     pub watt_hours: f64,
     /// Most resident memory of all peers at one time, megabytes, where known.
     pub peak_rss_mb: Option<f64>,
+    /// What the same model reaches without the others, where that was asked for.
+    #[serde(default)]
+    pub baselines: Option<BaselineOutcome>,
     /// Each peer, attackers too.
     pub peers: Vec<PeerOutcome>,
+}
+
+/// The same model, trained by the same recipe without others, for as many rounds; measured on the rows of each peer.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct BaselineOutcome {
+    /// Worst of those trained alone on the rows of one honest peer.
+    pub alone_worst: f64,
+    /// Their mean.
+    pub alone_mean: f64,
+    /// The best of them.
+    pub alone_best: f64,
+    /// Trained on all rows in one place.
+    pub pooled: f64,
 }
 
 /// What came of one peer.
@@ -114,12 +130,26 @@ pub struct RunOutcome {
     pub cpu_s: [f64; 2],
     /// Estimated watt hours.
     pub watt_hours: [f64; 2],
+    /// Worst, mean and best of those trained alone, then all rows pooled; where all seeds know them.
+    #[serde(default)]
+    pub baselines: Option<[[f64; 2]; 4]>,
 }
 
 impl RunOutcome {
     /// Of the seeds that were run and of what was wanted.
     pub fn new(seeds: &[Outcome], expectations: Vec<Expectation>) -> Self {
         let over = |pick: fn(&Outcome) -> f64| mean_and_deviation(&seeds.iter().map(pick).collect::<Vec<_>>());
+        let baselines: Option<Vec<BaselineOutcome>> = seeds.iter().map(|seed| seed.baselines).collect();
+        let baselines = baselines.filter(|all| !all.is_empty()).map(|all| {
+            let over =
+                |pick: fn(&BaselineOutcome) -> f64| mean_and_deviation(&all.iter().map(pick).collect::<Vec<_>>());
+            [
+                over(|one| one.alone_worst),
+                over(|one| one.alone_mean),
+                over(|one| one.alone_best),
+                over(|one| one.pooled),
+            ]
+        });
         let disagreements: Option<Vec<f64>> = seeds.iter().map(|seed| seed.disagreement).collect();
         Self {
             passed: seeds.iter().all(|seed| seed.finished) && expectations.iter().all(|wanted| wanted.passed),
@@ -135,6 +165,7 @@ impl RunOutcome {
             bytes_out: over(|seed| seed.bytes_out as f64),
             cpu_s: over(|seed| seed.cpu_s),
             watt_hours: over(|seed| seed.watt_hours),
+            baselines,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Standings {
         let tenth = accuracies.len().div_ceil(10);
         let cpu_s = now.cpu_s.max(self.network.cpu_s);
         Outcome {
+            baselines: None,
             finished,
             reason: reason.to_owned(),
             seconds: self.t_ms as f64 / 1000.0,

@@ -18,6 +18,8 @@ use super::{DataSetup, Document, ScenarioError};
 
 /// Least rows of a peer.
 const LEAST: usize = 2;
+/// Most peers that are compared with training alone: each of them is trained once more.
+const MOST_COMPARED: usize = 64;
 /// Largest file with saved parts.
 const MAX_SAVED: u64 = 1 << 30;
 
@@ -41,6 +43,8 @@ pub struct Partitioned {
     pub assignment: RowAssignment,
     /// The rows.
     pub parts: Vec<Loaded>,
+    /// All of them in one place, to compare with; none where peers see other columns, or are too many to compare.
+    pub pooled: Option<Loaded>,
 }
 
 /// A source with a part for each of its rows, where a column says so.
@@ -108,7 +112,11 @@ pub fn partition_rows(
     };
     let loaded = parts.iter().enumerate().map(load).collect::<Result<_, _>>();
     let loaded = loaded.map_err(|error| wrong("source", error.to_string()))?;
-    Ok(Partitioned { assignment: RowAssignment { partition: setup.partition.clone(), seed, parts }, parts: loaded })
+    let pooled = (views.is_none() && peers <= MOST_COMPARED)
+        .then(|| prepare(&source.train, &usable, source.test.as_ref(), scaling, setup.validation, seed));
+    let pooled = pooled.transpose().map_err(|error| wrong("source", error.to_string()))?;
+    let assignment = RowAssignment { partition: setup.partition.clone(), seed, parts };
+    Ok(Partitioned { assignment, parts: loaded, pooled })
 }
 
 fn assign(

@@ -141,43 +141,63 @@ fn fault_steps(fault: &FaultSetup, key: &str, names: &Names<'_>, mut rng: ChaCha
         peers.truncate(count);
         peers.sort_unstable();
     }
-    let each = |act: &dyn Fn(usize) -> Act| peers.iter().map(|&peer| act(peer)).collect::<Vec<_>>();
     let who = names.list(&peers);
-    let (kind, begin, end_kind, end, words, end_words) = match fault.kind {
-        FaultKind::Crash => ("crash", each(&Act::Crash), "restart", each(&Act::Return), "killed", "back"),
-        FaultKind::Leave => ("leave", each(&Act::Leave), "return", each(&Act::Return), "leave", "back"),
+    let say =
+        |words: &str| if fault.kind == FaultKind::Partition { words.to_owned() } else { format!("{who}: {words}") };
+    let (begin, end) = begin_and_end(fault, key, names, &peers)?;
+    let step =
+        |at, part: Part| Step { at, acts: part.acts, kind: part.kind, peers: peers.clone(), words: say(part.words) };
+    let mut steps = vec![step(fault.at.0, begin)];
+    if let (Some(lasts), Some(end)) = (fault.lasts, end) {
+        steps.push(step(fault.at.0 + lasts.0, end));
+    }
+    Ok(steps)
+}
+
+/// The beginning of a fault, or its end.
+struct Part {
+    kind: &'static str,
+    acts: Vec<Act>,
+    words: &'static str,
+}
+
+/// What happens when a fault begins and, if it has an end, when it ends.
+fn begin_and_end(
+    fault: &FaultSetup,
+    key: &str,
+    names: &Names<'_>,
+    peers: &[usize],
+) -> Result<(Part, Option<Part>), Complaint> {
+    let each = |act: &dyn Fn(usize) -> Act| peers.iter().map(|&peer| act(peer)).collect::<Vec<_>>();
+    let part = |kind, acts, words| Part { kind, acts, words };
+    let (begin, end) = match fault.kind {
+        FaultKind::Crash => (part("crash", each(&Act::Crash), "killed"), part("restart", each(&Act::Return), "back")),
+        FaultKind::Leave => (part("leave", each(&Act::Leave), "leave"), part("return", each(&Act::Return), "back")),
         FaultKind::LostDisk => {
             let lost = peers.iter().flat_map(|&peer| [Act::Crash(peer), Act::Wipe(peer)]).collect();
-            ("crash", lost, "restart", each(&Act::Return), "killed, disk lost", "back as newcomers")
+            (part("crash", lost, "killed, disk lost"), part("restart", each(&Act::Return), "back as newcomers"))
         }
-        FaultKind::Freeze => ("freeze", each(&Act::Freeze), "wake", each(&Act::Thaw), "stopped", "continued"),
-        FaultKind::Move => ("move", each(&Act::Move), "", Vec::new(), "change their addresses", ""),
+        FaultKind::Freeze => {
+            (part("freeze", each(&Act::Freeze), "stopped"), part("wake", each(&Act::Thaw), "continued"))
+        }
+        FaultKind::Move => return Ok((part("move", each(&Act::Move), "change their addresses"), None)),
         FaultKind::FullDisk => {
             let full = |is_full| each(&|peer| Act::Disk(peer, is_full));
-            ("full-disk", full(true), "room-on-disk", full(false), "have a full disk", "have room on the disk again")
+            (
+                part("full-disk", full(true), "have a full disk"),
+                part("room-on-disk", full(false), "have room on the disk again"),
+            )
         }
         FaultKind::Clock => {
-            let (rate, jump) = (fault.rate.unwrap_or(1.0), fault.jump.unwrap_or_default().0);
-            let wrong = each(&|peer| Act::Clock(peer, rate, jump));
-            (
-                "clock",
-                wrong,
-                "clock-right",
-                each(&|peer| Act::Clock(peer, 1.0, Duration::ZERO)),
-                "have a wrong clock",
-                "have a right one",
-            )
+            let clock = |rate, jump| each(&|peer| Act::Clock(peer, rate, jump));
+            let wrong = clock(fault.rate.unwrap_or(1.0), fault.jump.unwrap_or_default().0);
+            let right = clock(1.0, Duration::ZERO);
+            (part("clock", wrong, "have a wrong clock"), part("clock-right", right, "have a right one"))
         }
         FaultKind::SlowLink => {
-            let slow = each(&|peer| Act::Link(peer, Some(fault.links.clone())));
-            (
-                "slow-link",
-                slow,
-                "usual-link",
-                each(&|peer| Act::Link(peer, None)),
-                "have slow links",
-                "have their usual links",
-            )
+            let link = |links: Option<&LinkSetup>| each(&|peer| Act::Link(peer, links.cloned()));
+            let slow = link(Some(&fault.links));
+            (part("slow-link", slow, "have slow links"), part("usual-link", link(None), "have their usual links"))
         }
         FaultKind::OneWay => {
             let to = names.find(&fault.to, &format!("{key}.to"))?;
@@ -185,28 +205,15 @@ fn fault_steps(fault: &FaultSetup, key: &str, names: &Names<'_>, mut rng: ChaCha
                 let pairs = peers.iter().flat_map(|&from| to.iter().map(move |&to| (from, to)));
                 pairs.filter(|(from, to)| from != to).map(|(from, to)| Act::Block(from, to, blocked)).collect()
             };
-            ("one-way", block(true), "both-ways", block(false), "are not heard", "are heard again")
+            (part("one-way", block(true), "are not heard"), part("both-ways", block(false), "are heard again"))
         }
         FaultKind::Partition => {
-            let pieces = pieces(fault, key, names)?;
-            (
-                "partition",
-                vec![Act::Pieces(Some(pieces))],
-                "heal",
-                vec![Act::Pieces(None)],
-                "the network falls apart",
-                "the network heals",
-            )
+            let pieces = vec![Act::Pieces(Some(pieces(fault, key, names)?))];
+            let whole = vec![Act::Pieces(None)];
+            (part("partition", pieces, "the network falls apart"), part("heal", whole, "the network heals"))
         }
     };
-    let say =
-        |words: &str| if fault.kind == FaultKind::Partition { words.to_owned() } else { format!("{who}: {words}") };
-    let mut steps = vec![Step { at: fault.at.0, acts: begin, kind, peers: peers.clone(), words: say(words) }];
-    if let Some(lasts) = fault.lasts.filter(|_| !end.is_empty()) {
-        let at = fault.at.0 + lasts.0;
-        steps.push(Step { at, acts: end, kind: end_kind, peers, words: say(end_words) });
-    }
-    Ok(steps)
+    Ok((begin, Some(end)))
 }
 
 /// Keys that a kind needs, and keys that mean nothing to it.
