@@ -177,13 +177,18 @@ pub struct TicketArgs {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  peerlearn status\n  peerlearn status --json | jq .round")]
+#[command(
+    after_help = "Examples:\n  peerlearn status\n  peerlearn status --json | jq .round\n  peerlearn status --watch"
+)]
 pub struct StatusArgs {
     #[command(flatten)]
     pub(super) home: HomeArgs,
     /// Print everything as one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Go on, once a second, until Ctrl-C.
+    #[arg(long, short)]
+    pub watch: bool,
 }
 
 /// Arguments of `eval`.

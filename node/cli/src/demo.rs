@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use peerlearn::config::Layers;
-use peerlearn_harness::{Board, DemoPlan, Ending, Outcome, run};
+use peerlearn_harness::{Board, DemoPlan, Ending, Outcome, Progress, run};
 use tokio::sync::watch;
 
 use super::args::DemoArgs;
@@ -26,11 +26,15 @@ pub(super) async fn demo(args: Box<DemoArgs>) -> Result<Exit, CliError> {
         sender.send_replace(true);
     });
     let mut view = View::new(plan.peers, plan.rounds);
-    let ending = run(&plan, stop, |board, _| view.show(board, false)).await?;
+    let ending = run(&plan, stop, |progress| match progress {
+        Progress::Event(board, _) => view.show(board, false),
+        Progress::Baselines { models } => view.baselines(models),
+    })
+    .await?;
     view.finish();
     match ending {
         Ending::Interrupted => {
-            eprintln!("interrupted");
+            super::tell("interrupted");
             Ok(Exit::Interrupted)
         }
         Ending::Finished { outcome, board } => {

@@ -156,14 +156,14 @@ impl CliError {
     /// Prints the error and its causes to standard error.
     pub fn print(&self) {
         let label = console::style("error:").for_stderr().red().bold();
-        eprintln!("{label} {self}");
+        super::tell(&format!("{label} {self}"));
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             // Most messages already hold their cause.
             if !text.contains(&error.to_string()) {
                 text = error.to_string();
-                eprintln!("  because {text}");
+                super::tell(&format!("  because {text}"));
             }
             cause = error.source();
         }

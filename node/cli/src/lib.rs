@@ -22,7 +22,7 @@ use clap::Parser;
 pub use args::{Cli, Command};
 pub use ending::interrupted;
 pub use error::{CliError, Exit};
-pub use show::{ShowError, show};
+pub use show::{ShowError, show, tell};
 
 /// Parses the command line, carries it out and says how it went.
 pub fn main() -> ExitCode {
@@ -42,6 +42,7 @@ pub fn main_with(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: Cli) -> Result<Exit, CliError> {
     telemetry::init(cli.log.as_deref(), cli.log_format)?;
+    open_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("peerlearn").build();
     let runtime = runtime.map_err(|source| CliError::Runtime { source })?;
     let exit = runtime.block_on(async {
@@ -60,4 +61,12 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
     // A learner in the middle of a long step must not delay the end.
     runtime.shutdown_background();
     exit
+}
+
+/// Lets this process open as many files at a time as it may: every connection is one, and many systems begin with a few
+/// hundred. Where that is refused, things stay as they are.
+fn open_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use peerlearn::NodeConfig;
 use peerlearn::config::{Layers, template};
-use peerlearn::control::{Answerer, ControlRequest, ControlServer, ask};
+use peerlearn::control::{Answerer, ControlError, ControlRequest, ControlServer, ask};
 use peerlearn::data::{Loaded, load};
 use peerlearn::learner::{Evaluation, Learner, build};
 use peerlearn::node::{Node, NodeError, task_of};
@@ -23,11 +24,20 @@ use super::ending::{STOP_LIMIT, interrupted};
 use super::error::{CliError, Exit};
 use super::status;
 
+/// How often a node that starts or stops is asked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a node may take to start before there is none.
+const START_LIMIT: Duration = Duration::from_secs(5);
+/// How often `status --watch` looks.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Clears a terminal and goes to its upper left corner.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
 pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
     let failed = |source| CliError::File { action: "write", path: args.file.clone(), source };
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
     file.and_then(|mut file| file.write_all(template().as_bytes())).map_err(failed)?;
-    eprintln!("wrote {}; next: peerlearn run", args.file.display());
+    super::tell(&format!("wrote {}; next: peerlearn run", args.file.display()));
     Ok(Exit::Done)
 }
 
@@ -37,7 +47,7 @@ fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
     if let Some(path) = args.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
         layers = layers.file(path)?;
     }
-    Ok(layers.environment(std::env::vars())?.settings(&args.set)?.load()?)
+    Ok(layers.environment(std::env::vars_os())?.settings(&args.set)?.load()?)
 }
 
 /// Runs a node until it is interrupted or told to stop; with a ticket, that peer is dialled first.
@@ -98,21 +108,38 @@ async fn event_file(path: &Path, node: &Node) -> EventFile {
 /// Gives a ticket to the node that runs there already.
 async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
     ask(home, &ControlRequest::Contact { ticket }).await?;
-    eprintln!("the node that runs in {} dials that peer", home.display());
+    super::tell(&format!("the node that runs in {} dials that peer", home.display()));
     Ok(Exit::Done)
 }
 
-/// Tells the running node to stop.
+/// Tells the running node to stop, and waits until it has.
 pub(super) async fn stop(args: &HomeArgs) -> Result<Exit, CliError> {
-    ask(&args.home, &ControlRequest::Stop {}).await?;
+    match ask(&args.home, &ControlRequest::Stop {}).await {
+        // It may end faster than it answers.
+        Ok(_) | Err(ControlError::BadAnswer { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let deadline = Instant::now() + STOP_LIMIT + STOP_LIMIT;
+    while !matches!(ask(&args.home, &ControlRequest::Status {}).await, Err(ControlError::NotRunning { .. })) {
+        if Instant::now() > deadline {
+            super::tell("the node was told to stop and has not ended yet");
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     Ok(Exit::Done)
 }
 
 async fn say_hello(node: &Node, home: &Path) {
     let status = node.status().await;
-    eprintln!("peer {} in {}", status.libp2p_peer, home.display());
-    eprintln!("{}, {} rows, round {}", peerlearn::ticket::describe(&status.task), status.samples, status.round);
-    eprintln!("others join with: peerlearn join {}", ticket_of(&status));
+    super::tell(&format!("peer {} in {}", status.libp2p_peer, home.display()));
+    super::tell(&format!(
+        "{}, {} rows, round {}",
+        peerlearn::ticket::describe(&status.task),
+        status.samples,
+        status.round
+    ));
+    super::tell(&format!("others join with: peerlearn join {}", ticket_of(&status)));
 }
 
 /// One line for what people who watch a node want to know.
@@ -120,14 +147,20 @@ fn report(event: &NodeEvent) {
     let percent = |value: &Option<Evaluation>| value.map_or("-".to_owned(), |v| format!("{:.1} %", v.accuracy * 100.0));
     match event {
         NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } if own.is_some() || test.is_some() => {
-            eprintln!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", percent(own), percent(test));
+            super::tell(&format!(
+                "round {round}: mixed {mixed} of {drawn}, own {}, test {}",
+                percent(own),
+                percent(test)
+            ));
         }
-        NodeEvent::PeerDiscovered { peer, known } => eprintln!("found peer {}, {known} known", peer.short()),
-        NodeEvent::PeerExpired { peer } => eprintln!("lost peer {}", peer.short()),
-        NodeEvent::PeerRefused { peer, reason } => eprintln!("refused peer {}: {reason}", peer.short()),
-        NodeEvent::Misbehaved { peer, reason, .. } => eprintln!("peer {} {reason}", peer.short()),
-        NodeEvent::CommitFailed { error } => eprintln!("state not written, going on in memory: {error}"),
-        NodeEvent::Warning { message } => eprintln!("warning: {message}"),
+        NodeEvent::PeerDiscovered { peer, known } => {
+            super::tell(&format!("found peer {}, {known} known", peer.short()))
+        }
+        NodeEvent::PeerExpired { peer } => super::tell(&format!("lost peer {}", peer.short())),
+        NodeEvent::PeerRefused { peer, reason } => super::tell(&format!("refused peer {}: {reason}", peer.short())),
+        NodeEvent::Misbehaved { peer, reason, .. } => super::tell(&format!("peer {} {reason}", peer.short())),
+        NodeEvent::CommitFailed { error } => super::tell(&format!("state not written, going on in memory: {error}")),
+        NodeEvent::Warning { message } => super::tell(&format!("warning: {message}")),
         _ => {}
     }
 }
@@ -162,8 +195,24 @@ fn ticket_of(status: &Status) -> Ticket {
     Ticket::new(status.peer, &status.addresses, status.task.clone())
 }
 
+/// Asks a node that may be starting just now: `run &` and `ticket` are often typed together.
+async fn ask_soon(home: &Path, request: &ControlRequest) -> Result<Value, ControlError> {
+    let (began, mut told) = (Instant::now(), false);
+    loop {
+        match ask(home, request).await {
+            Err(ControlError::NotRunning { .. }) if began.elapsed() < START_LIMIT => {}
+            answer => return answer,
+        }
+        if !told && began.elapsed() > START_LIMIT / 5 {
+            super::tell(&format!("no node runs in {} yet; waiting for one to start", home.display()));
+            told = true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
-    let ticket = ask(&args.home.home, &ControlRequest::Ticket {}).await?;
+    let ticket = ask_soon(&args.home.home, &ControlRequest::Ticket {}).await?;
     let ticket = ticket.as_str().unwrap_or_default();
     let code = if args.qr { status::qr(ticket) } else { String::new() };
     super::show(&format!("{ticket}\n{code}"))?;
@@ -171,14 +220,27 @@ pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
-    let answer = ask(&args.home.home, &ControlRequest::Status {}).await?;
-    if args.json {
-        super::show(&format!("{answer}\n"))?;
-        return Ok(Exit::Done);
+    let mut interrupted = std::pin::pin!(interrupted());
+    loop {
+        let answer = ask(&args.home.home, &ControlRequest::Status {}).await?;
+        let text = match args.json {
+            true => format!("{answer}\n"),
+            false => {
+                let status: Status = serde_json::from_value(answer).map_err(|source| CliError::Json { source })?;
+                status::table(&status)
+            }
+        };
+        // A terminal shows one page, a file one after the other.
+        let page = if args.watch && !args.json && console::user_attended() { CLEAR } else { "" };
+        super::show(&format!("{page}{text}"))?;
+        if !args.watch {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            () = &mut interrupted => return Ok(Exit::Done),
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
     }
-    let status: Status = serde_json::from_value(answer).map_err(|source| CliError::Json { source })?;
-    super::show(&status::table(&status))?;
-    Ok(Exit::Done)
 }
 
 /// The model on disk, with everything that belongs to it.
@@ -231,10 +293,10 @@ pub(super) async fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let accuracy = rows.map(|rows| learner.evaluate(rows)).transpose()?.map(|measured| measured.accuracy);
     let manifest = Manifest::new(&task, &checkpoint, &data.classes, accuracy);
     registry::export(&args.directory, &task.layout, &checkpoint, &manifest)?;
-    eprintln!(
+    super::tell(&format!(
         "wrote model.safetensors and manifest.json of round {} to {}",
         checkpoint.round,
         args.directory.display()
-    );
+    ));
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! Results, on standard output.
+//! Results, on standard output; everything else, on standard error.
 
 use std::io::Write;
 
@@ -23,4 +23,11 @@ pub fn show(text: &str) -> Result<(), ShowError> {
         Err(source) => Err(ShowError { source }),
         Ok(()) => Ok(()),
     }
+}
+
+/// Prints a line for people to standard error. Whoever read it may be gone, as when a terminal is closed: then nobody is told,
+/// and the node goes on.
+pub fn tell(line: &str) {
+    let mut error = std::io::stderr().lock();
+    let _ = error.write_all(line.as_bytes()).and_then(|()| error.write_all(b"\n"));
 }

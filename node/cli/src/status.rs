@@ -17,7 +17,7 @@ pub(super) fn table(status: &Status) -> String {
         let _ = writeln!(text, "{label:<12} {value}");
     };
     let phase = serde_json::to_value(status.phase).ok().and_then(|phase| phase.as_str().map(str::to_owned));
-    line("peer", status.libp2p_peer.clone());
+    line("peer", format!("{}, for short {}", status.libp2p_peer, status.peer.short()));
     line("task", peerlearn::ticket::describe(&status.task));
     line("addresses", status.addresses.first().cloned().unwrap_or_else(|| "none yet".to_owned()));
     line("up", format!("{:.0} s, version {}", status.uptime_ms as f64 / 1e3, status.version));

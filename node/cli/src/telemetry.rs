@@ -36,6 +36,8 @@ pub fn init(filter: Option<&str>, format: LogFormat) -> Result<(), TelemetryErro
     let wrong = |reason: String| TelemetryError { filter: text.to_owned(), reason };
     let filter = EnvFilter::builder().parse(text).map_err(|error| wrong(error.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Standard error may be gone; a log that cannot be written must not end the node.
+    let builder = builder.log_internal_errors(false);
     let builder = builder.with_ansi(console::user_attended_stderr());
     // An error means that a subscriber is there already, which is what was wanted.
     let _ = match format {

@@ -40,7 +40,16 @@ impl View {
         self.drawn = Instant::now();
         match &self.screen {
             Some(screen) => screen.show(board),
-            None => eprintln!("{}", plain(board, self.rounds)),
+            None => super::tell(&plain(board, self.rounds)),
+        }
+    }
+
+    /// Shows the board for the last time, and says that the peers are done and why the demo is not.
+    pub fn baselines(&mut self, models: usize) {
+        let words = format!("training {models} models without the others, to compare with");
+        match &self.screen {
+            Some(screen) => screen.total.set_message(words),
+            None => super::tell(&words),
         }
     }
 

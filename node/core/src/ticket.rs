@@ -3,6 +3,8 @@
 //! `peerlearn1` and base64url of: addresses, peer, task id, readable task; then four bytes of blake3 over all that.
 //! Text fields are a length byte and UTF-8. Short enough for a QR code that fits a terminal.
 
+mod ranking;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -94,10 +96,10 @@ pub fn describe(task: &TaskSummary) -> String {
 }
 
 impl Ticket {
-    /// A ticket to a node at these addresses; of many the first few are taken.
+    /// A ticket to a node at these addresses; of many the most useful few are taken.
     pub fn new(peer: PeerId, addresses: &[String], task: TaskSummary) -> Self {
         let bare = addresses.iter().map(|address| address.split("/p2p/").next().unwrap_or(address).to_owned());
-        Self { peer, addresses: bare.take(MAX_ADDRESSES).collect(), task }
+        Self { peer, addresses: ranking::most_useful(bare.collect(), MAX_ADDRESSES), task }
     }
 
     /// What membership is told.

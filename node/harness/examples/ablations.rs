@@ -49,7 +49,7 @@ async fn demo(settings: &[&str], seed: u64) -> Result<Outcome, Box<dyn std::erro
         out: None,
     };
     let (_stop, stopped) = watch::channel(false);
-    match run(&plan, stopped, |_, _| {}).await? {
+    match run(&plan, stopped, |_| {}).await? {
         Ending::Finished { outcome, .. } => Ok(*outcome),
         Ending::Interrupted => Err("interrupted".into()),
     }

@@ -25,6 +25,6 @@ pub use names::name;
 pub use outcome::{Outcome, PeerOutcome, bytes};
 pub use output::Output;
 pub use plan::DemoPlan;
-pub use run::{Ending, run};
+pub use run::{Ending, Progress, run};
 pub use running::Running;
 pub use table::{AccuracyRow, accuracy_table, percent};

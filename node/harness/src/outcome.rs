@@ -23,6 +23,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// CPU seconds of the whole process in that time, both kinds.
     pub cpu_seconds: f64,
+    /// Wall seconds of training the baselines afterwards.
+    #[serde(default)]
+    pub baseline_seconds: f64,
     /// Bytes received by all peers.
     pub bytes_in: u64,
     /// Bytes sent by all peers.
@@ -74,6 +77,7 @@ pub struct PeerOutcome {
 pub(super) struct Facts {
     pub seconds: f64,
     pub cpu_seconds: f64,
+    pub baseline_seconds: f64,
     pub test_rows: usize,
     pub model: String,
     pub partition: String,
@@ -113,6 +117,7 @@ impl Outcome {
             pooled: baselines.pooled,
             seconds: facts.seconds,
             cpu_seconds: facts.cpu_seconds,
+            baseline_seconds: facts.baseline_seconds,
             bytes_in: peers.iter().map(|peer| peer.bytes_in).sum(),
             bytes_out: peers.iter().map(|peer| peer.bytes_out).sum(),
             rounds: board.least_round(),
@@ -140,13 +145,14 @@ impl Outcome {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{} rounds of {}, {}, seed {}: {:.1} s, {:.1} CPU s; {} in, {} out, {} a peer and round",
+            "{} rounds of {}, {}, seed {}: {:.1} s, {:.1} CPU s (baselines: {:.1} s more); {} in, {} out, {} a peer and round",
             self.rounds,
             self.model,
             self.partition,
             self.seed,
             self.seconds,
             self.cpu_seconds,
+            self.baseline_seconds,
             bytes(self.bytes_in),
             bytes(self.bytes_out),
             bytes(self.bytes_in / (self.rounds.max(1) * peers.max(1) as u64)),

@@ -27,14 +27,26 @@ pub enum Ending {
     Interrupted,
 }
 
-/// Runs a demo to its end, or until `stop` becomes true. `watch` sees the board after every event.
+/// What happens in a demo.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Something happened in a node.
+    Event(&'a Board, &'a Stamped),
+    /// Peers are done; now the same model is trained without them, so many times.
+    Baselines {
+        /// Models trained: one for each peer alone, one for all rows pooled.
+        models: usize,
+    },
+}
+
+/// Runs a demo to its end, or until `stop` becomes true. `watch` sees what happens.
 ///
 /// # Errors
 /// Any [`DemoError`].
 pub async fn run(
     plan: &DemoPlan,
     mut stop: watch::Receiver<bool>,
-    mut watch: impl FnMut(&Board, &Stamped),
+    mut watch: impl FnMut(Progress<'_>),
 ) -> Result<Ending, DemoError> {
     let slices = plan.slices()?;
     let mut output = plan.out.as_deref().map(Output::create).transpose()?;
@@ -60,7 +72,7 @@ pub async fn run(
                 let Some((_, stamped)) = event else { break true };
                 board.fold(&stamped);
                 output.iter_mut().try_for_each(|output| output.event(&stamped))?;
-                watch(&board, &stamped);
+                watch(Progress::Event(&board, &stamped));
                 if matches!(stamped.event, NodeEvent::RoundClosed { .. }) && is_done(plan, &board) {
                     break false;
                 }
@@ -73,6 +85,7 @@ pub async fn run(
     if interrupted {
         return Ok(Ending::Interrupted);
     }
+    watch(Progress::Baselines { models: slices.each.len() + 1 });
     let outcome = finish(plan, slices, &board, ids, seconds, cpu_seconds).await?;
     output.map(|output| output.finish(&board, &outcome)).transpose()?;
     Ok(Ending::Finished { outcome: Box::new(outcome), board })
@@ -107,20 +120,22 @@ async fn finish(
         let classes = slice.train.class_counts().into_iter().filter(|count| *count > 0).count();
         (id, slice.train.len(), classes)
     });
-    let facts = Facts {
+    let mut facts = Facts {
         seconds,
         cpu_seconds,
+        baseline_seconds: 0.0,
         test_rows: slices.pooled.test.as_ref().map_or(0, peerlearn::data::Dataset::len),
         model: plan.config.task.model.to_string(),
         partition: plan.partition.to_string(),
         seed: plan.seed,
         peers: about.collect(),
     };
-    let config = plan.config.clone();
+    let (config, wall) = (plan.config.clone(), Instant::now());
     let work = tokio::task::spawn_blocking(move || baseline::of_slices(&config, &slices, rounds));
     let baselines = match work.await {
         Ok(baselines) => baselines?,
         Err(error) => return Err(DemoError::Failed { name: "baseline".to_owned(), reason: error.to_string() }),
     };
+    facts.baseline_seconds = wall.elapsed().as_secs_f64();
     Ok(Outcome::new(board, &baselines, facts))
 }

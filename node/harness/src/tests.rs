@@ -45,6 +45,7 @@ fn outcome() -> Outcome {
     let baselines = Baselines { alone: vec![0.125, 0.375], pooled: 0.75 };
     let facts = Facts {
         seconds: 2.5,
+        baseline_seconds: 4.0,
         cpu_seconds: 4.0,
         test_rows: 10,
         model: "linear".into(),
@@ -71,7 +72,8 @@ fn the_outcome_has_the_documented_fields() {
     let json = serde_json::to_value(outcome()).unwrap();
     let expected = serde_json::json!({
         "worst": 0.25, "mean": 0.375, "best": 0.5, "alone_mean": 0.25, "pooled": 0.75,
-        "seconds": 2.5, "cpu_seconds": 4.0, "bytes_in": 300, "bytes_out": 150, "rounds": 1, "test_rows": 10,
+        "seconds": 2.5, "cpu_seconds": 4.0, "baseline_seconds": 4.0, "bytes_in": 300, "bytes_out": 150, "rounds": 1,
+        "test_rows": 10,
         "model": "linear", "partition": "iid", "seed": 3, "version": env!("CARGO_PKG_VERSION"),
         "peers": [
             { "name": "ant", "peer": "aa", "rows": 20, "classes": 2, "accuracy": 0.5, "alone": 0.125, "rounds": 2,
@@ -132,7 +134,7 @@ fn plan(rounds: u64) -> DemoPlan {
 async fn four_skewed_peers_reach_what_none_reaches_alone() {
     let (_stop, stopped) = watch::channel(false);
     let mut seen = 0;
-    let Ending::Finished { outcome, .. } = run(&plan(100_000), stopped, |_, _| seen += 1).await.unwrap() else {
+    let Ending::Finished { outcome, .. } = run(&plan(100_000), stopped, |_| seen += 1).await.unwrap() else {
         panic!("interrupted");
     };
     assert!(outcome.worst >= 0.8 && outcome.alone_mean < 0.6, "{outcome:?}");
@@ -143,8 +145,10 @@ async fn four_skewed_peers_reach_what_none_reaches_alone() {
 async fn a_demo_stops_when_told() {
     let (stop, stopped) = watch::channel(false);
     let endless = DemoPlan { until_accuracy: None, ..plan(100_000) };
-    let ending = run(&endless, stopped, |board, _| {
-        if board.least_round() >= 2 {
+    let ending = run(&endless, stopped, |progress| {
+        if let Progress::Event(board, _) = progress
+            && board.least_round() >= 2
+        {
             stop.send_replace(true);
         }
     });
@@ -159,8 +163,10 @@ async fn learn(partition: &str, settings: &[&str]) -> (f32, usize) {
     let short = DemoPlan { until_accuracy: Some(0.7), partition, config, ..plan(300) };
     let (_stop, stopped) = watch::channel(false);
     let mut models = 0;
-    let ending = run(&short, stopped, |_, stamped| {
-        if let NodeEvent::RoundClosed { mixed, .. } = stamped.event {
+    let ending = run(&short, stopped, |progress| {
+        if let Progress::Event(_, stamped) = progress
+            && let NodeEvent::RoundClosed { mixed, .. } = stamped.event
+        {
             models += mixed;
         }
     });

@@ -14,7 +14,7 @@ pub enum NetworkError {
         address: String,
     },
     /// Nothing can listen there.
-    #[error("cannot listen on {address}: {reason}; choose another port in network.listen, or port 0 for any free one")]
+    #[error("cannot listen on {address}: {reason}; {hint}", hint = listen_hint(reason))]
     Listen {
         /// The address.
         address: String,
@@ -29,4 +29,12 @@ pub enum NetworkError {
         /// Why.
         reason: String,
     },
+}
+
+/// What to do about it.
+fn listen_hint(reason: &str) -> &'static str {
+    match reason.contains("Too many open files") {
+        true => "this process may open too few files at a time: raise the limit with ulimit -n",
+        false => "choose another port in network.listen, or port 0 for any free one",
+    }
 }

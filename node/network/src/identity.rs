@@ -80,9 +80,9 @@ pub fn libp2p_text(peer: &PeerId) -> String {
     to_libp2p(peer).map_or_else(|| peer.to_string(), |peer| peer.to_base58())
 }
 
-/// Whether a text is a multiaddress, such as `/ip4/127.0.0.1/tcp/4001`.
+/// Whether a text is a multiaddress, such as `/ip4/127.0.0.1/tcp/4001`. One without any part, the empty text, is none.
 pub fn is_multiaddress(text: &str) -> bool {
-    text.parse::<Multiaddr>().is_ok()
+    text.parse::<Multiaddr>().is_ok_and(|address| !address.is_empty())
 }
 
 pub(crate) fn public_key(peer: &PeerId) -> Option<PublicKey> {

@@ -2,6 +2,7 @@
 
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
+use libp2p::swarm::DialError;
 use libp2p::{Multiaddr, Swarm};
 
 use super::NetworkError;
@@ -47,6 +48,19 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+/// Most addresses named in a sentence.
+const NAMED: usize = 3;
+
+/// Why a dial came to nothing: each address with what the system said of it.
+pub(super) fn why_not_dialled(error: &DialError) -> String {
+    let DialError::Transport(tried) = error else { return innermost(error) };
+    let more = tried.len().saturating_sub(NAMED);
+    let mut words: Vec<String> =
+        tried.iter().take(NAMED).map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
+    words.extend((more > 0).then(|| format!("and {more} addresses more")));
+    words.join("; ")
 }
 
 /// Whether only this machine can dial it.

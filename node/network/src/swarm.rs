@@ -27,7 +27,7 @@ use super::environment::NetworkEnvironment;
 use super::event::VerdictToken;
 use super::gossip::{self, Allowances};
 use super::identity::{Identity, from_libp2p, peer_in, to_libp2p};
-use super::listening::{innermost, is_loopback, listen, listen_again};
+use super::listening::{is_loopback, listen, listen_again, why_not_dialled};
 use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -241,7 +241,7 @@ impl Driver {
                 Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
                 Err(error) => {
                     let peer = named.as_ref().and_then(from_libp2p);
-                    self.tell(NetworkEvent::DialFailed { peer, reason: innermost(&error) });
+                    self.tell(NetworkEvent::DialFailed { peer, reason: why_not_dialled(&error) });
                 }
             }
         }
@@ -347,7 +347,7 @@ impl Driver {
             return;
         }
         let peer = peer.as_ref().and_then(from_libp2p);
-        self.tell(NetworkEvent::DialFailed { peer, reason: innermost(error) });
+        self.tell(NetworkEvent::DialFailed { peer, reason: why_not_dialled(error) });
     }
 
     fn on_behaviour(&mut self, event: BehaviourEvent) {

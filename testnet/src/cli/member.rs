@@ -48,7 +48,7 @@ pub struct MemberArgs {
 pub fn member(args: &MemberArgs) -> ExitCode {
     let filter = std::env::var("PEERLEARN_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).init();
     tracing::debug!(mark = args.mark, "a node of a testnet");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match (runtime, &args.spec) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use peerlearn::config::Layers;
 use peerlearn::data::Partition;
 use peerlearn::event::NodeEvent;
-use peerlearn_harness::{DemoPlan, Ending};
+use peerlearn_harness::{DemoPlan, Ending, Progress};
 use peerlearn_protocols::round::RoundConfig;
 use peerlearn_sim::measure;
 use peerlearn_sim::world::{Link, PeerStart, World, WorldConfig};
@@ -40,6 +40,9 @@ struct Setup {
 struct NamedRecipe {
     label: String,
     settings: Vec<String>,
+    /// Instead of those of all, where nodes of this recipe take other times.
+    train_ms: Option<(u64, u64)>,
+    delay_us: Option<(u64, u64)>,
 }
 
 /// Accuracy of every peer, by the round in which it was measured.
@@ -62,7 +65,7 @@ fn run(run: &Run) -> Result<Report, ReplicationError> {
         for &seed in &setup.seeds {
             let plan = plan(&setup, recipe, partition, seed)?;
             real.push(runtime.block_on(real_run(&plan))?);
-            simulated.push(simulated_run(&setup, &plan)?);
+            simulated.push(simulated_run(&setup, recipe, &plan)?);
             eprintln!("{}, seed {seed} done", recipe.label);
         }
         compared.push(Compared { label: &recipe.label, real, simulated });
@@ -155,8 +158,10 @@ fn plan(setup: &Setup, recipe: &NamedRecipe, partition: Partition, seed: u64) ->
 async fn real_run(plan: &DemoPlan) -> Result<ByRound, ReplicationError> {
     let (_stop, stopped) = watch::channel(false);
     let mut seen = ByRound::new();
-    let ending = peerlearn_harness::run(plan, stopped, |_, stamped| {
-        if let NodeEvent::RoundClosed { round, test: Some(test), .. } = &stamped.event {
+    let ending = peerlearn_harness::run(plan, stopped, |progress| {
+        if let Progress::Event(_, stamped) = progress
+            && let NodeEvent::RoundClosed { round, test: Some(test), .. } = &stamped.event
+        {
             seen.entry(*round).or_default().push(f64::from(test.accuracy));
         }
     });
@@ -166,7 +171,7 @@ async fn real_run(plan: &DemoPlan) -> Result<ByRound, ReplicationError> {
     }
 }
 
-fn simulated_run(setup: &Setup, plan: &DemoPlan) -> Result<ByRound, ReplicationError> {
+fn simulated_run(setup: &Setup, recipe: &NamedRecipe, plan: &DemoPlan) -> Result<ByRound, ReplicationError> {
     let parts = plan.parts().map_err(|error| foreign(&error))?;
     let test = parts.iter().find_map(|part| part.test.clone()).ok_or_else(|| foreign(&"no test rows"))?;
     let model = simulation::model(&plan.config.task.model, &test).map_err(|error| foreign(&error))?;
@@ -175,7 +180,7 @@ fn simulated_run(setup: &Setup, plan: &DemoPlan) -> Result<ByRound, ReplicationE
     let starts = parts
         .iter()
         .map(|part| PeerStart { round: Some(round.clone()), ..simulation::peer(&plan.config, part, start.clone()) });
-    let mut world = World::new(&*model, world_config(setup, plan)?, starts.collect())?;
+    let mut world = World::new(&*model, world_config(setup, recipe, plan)?, starts.collect())?;
     let mut seen = ByRound::new();
     let mut measured = vec![0; setup.peers];
     while measured.iter().any(|&round| round < setup.rounds) {
@@ -193,11 +198,13 @@ fn simulated_run(setup: &Setup, plan: &DemoPlan) -> Result<ByRound, ReplicationE
 }
 
 /// The settings of the plan, and the machine that the real nodes run on.
-fn world_config(setup: &Setup, plan: &DemoPlan) -> Result<WorldConfig, ReplicationError> {
+fn world_config(setup: &Setup, recipe: &NamedRecipe, plan: &DemoPlan) -> Result<WorldConfig, ReplicationError> {
     let (millis, micros) = (Duration::from_millis, Duration::from_micros);
+    let (fast, slow) = recipe.train_ms.unwrap_or(setup.train_ms);
+    let (least, most) = recipe.delay_us.unwrap_or(setup.delay_us);
     Ok(WorldConfig {
-        train_time: (millis(setup.train_ms.0), millis(setup.train_ms.1)),
-        link: Link { delay: (micros(setup.delay_us.0), micros(setup.delay_us.1)), loss: 0.0, uplink: 1e9 },
+        train_time: (millis(fast), millis(slow)),
+        link: Link { delay: (micros(least), micros(most)), loss: 0.0, uplink: 1e9 },
         start_within: millis(setup.start_ms),
         ..simulation::world(&plan.config, plan.seed).map_err(|error| foreign(&error))?
     })

@@ -6,4 +6,5 @@ mod errors;
 mod kill;
 mod life;
 mod process;
+mod surroundings;
 mod terminal;

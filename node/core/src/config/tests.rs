@@ -23,7 +23,7 @@ fn later_layers_win() {
     std::fs::write(&path, "[training]\nsteps = 5\nbatch = 7\nlearning_rate = 1\n[mixing.outer]\nenabled = true\n")
         .unwrap();
     let variables = [("PEERLEARN_TRAINING__BATCH", "9"), ("PEERLEARN_HOME", "x"), ("PATH", "y")];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
     let config = Layers::new()
         .file(&path)
         .and_then(|layers| layers.environment(variables.into_iter()))
@@ -54,7 +54,7 @@ fn errors_name_layer_line_and_key() {
     assert!(error.contains("peerlearn.toml:1"), "{error}");
     let error = wrong("steps = 5\n");
     assert!(error.contains("did you mean training.steps?"), "{error}");
-    let variables = [("PEERLEARN_DATA__PARTS".to_owned(), "none".to_owned())];
+    let variables = [("PEERLEARN_DATA__PARTS".into(), "none".into())];
     let error = Layers::new().environment(variables.into_iter()).unwrap_err().to_string();
     assert!(error.contains("environment variable PEERLEARN_DATA__PARTS"), "{error}");
     let error = Layers::new().settings(&["training.steps".into()]).unwrap_err().to_string();

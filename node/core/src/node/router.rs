@@ -3,9 +3,11 @@
 //! Mailboxes of actors have no bound; the permits handed along are the bound. When they are used up, the router waits,
 //! the network's channel fills, and the swarm stops reading.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use peerlearn_network::NetworkEvent;
+use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::Fact;
 use peerlearn_protocols::wire::Address;
@@ -24,6 +26,7 @@ pub(super) async fn route(
     events: EventBus,
 ) {
     let permits = Arc::new(Semaphore::new(MAX_WAITING));
+    let mut silence = Silence::default();
     while let Some(event) = network.recv().await {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
@@ -36,15 +39,18 @@ pub(super) async fn route(
                 moved.send_replace(());
             }
             NetworkEvent::Connected { peer, dialled } => {
+                silence.connected(peer);
                 events.emit(NodeEvent::PeerConnected { peer, dialled });
                 machine.fact(Fact::Connected(peer), permit);
             }
             NetworkEvent::Disconnected { peer } => {
+                silence.disconnected(&peer);
                 events.emit(NodeEvent::PeerDisconnected { peer });
                 machine.fact(Fact::Disconnected(peer), permit);
             }
             NetworkEvent::DialFailed { peer, reason } => {
                 tracing::debug!(?peer, %reason, "dial failed");
+                silence.dial_failed(&reason, &events);
                 machine.fact(Fact::DialFailed(peer), permit);
             }
             NetworkEvent::Refused { peer, reason } => {
@@ -61,6 +67,33 @@ pub(super) async fn route(
             NetworkEvent::Asked { peer, request, reply } => machine.asked(peer, request, reply, permit),
             NetworkEvent::BulkAsked { request, writer, .. } => machine.stream_asked(request, writer, permit),
             NetworkEvent::Misbehaved { peer, fault } => machine.fact(Fact::Misbehaved(peer, fault), permit),
+        }
+    }
+}
+
+/// Says that nobody can be reached, once for each time that this is so: a mistyped address, a peer behind a router.
+#[derive(Debug, Default)]
+struct Silence {
+    connected: BTreeSet<PeerId>,
+    told: bool,
+}
+
+impl Silence {
+    fn connected(&mut self, peer: PeerId) {
+        self.connected.insert(peer);
+        self.told = false;
+    }
+
+    fn disconnected(&mut self, peer: &PeerId) {
+        self.connected.remove(peer);
+    }
+
+    fn dial_failed(&mut self, reason: &str, events: &EventBus) {
+        if self.connected.is_empty() && !self.told {
+            self.told = true;
+            let message =
+                format!("nobody can be reached yet: {reason}; it goes on trying, and learns alone until then");
+            events.emit(NodeEvent::Warning { message });
         }
     }
 }

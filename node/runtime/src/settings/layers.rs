@@ -3,6 +3,7 @@
 //! Every value is tried as it is added, alone, so that an error can name the layer and the line it came from.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -138,20 +139,26 @@ impl<S: Settings> Layers<S> {
         Ok(self)
     }
 
-    /// Adds the settings among environment variables. `PEERLEARN_` variables without a double underscore are other
-    /// things (`PEERLEARN_HOME`).
+    /// Adds the settings among environment variables, which other programs may have filled with anything. `PEERLEARN_`
+    /// variables without a double underscore are other things (`PEERLEARN_HOME`).
     ///
     /// # Errors
-    /// A value does not fit.
-    pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let mut settings: Vec<(String, String, String)> = variables
-            .filter_map(|(name, value)| {
-                let key = name.strip_prefix(PREFIX)?.to_lowercase();
-                key.contains("__").then(|| (key.replace("__", "."), value, format!("environment variable {name}")))
-            })
-            .collect();
+    /// A value does not fit, or is no UTF-8.
+    pub fn environment(mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let setting = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok()?;
+            let key = name.strip_prefix(PREFIX)?.to_lowercase();
+            key.contains("__").then(|| (key.replace("__", "."), value, format!("environment variable {name}")))
+        };
+        let mut settings: Vec<(String, OsString, String)> = variables.filter_map(setting).collect();
         settings.sort();
-        for (key, text, origin) in settings {
+        for (key, value, origin) in settings {
+            let text = value.into_string().map_err(|value| ConfigError::Value {
+                origin: origin.clone(),
+                key: key.clone(),
+                got: value.to_string_lossy().into_owned(),
+                reason: "it is not UTF-8".to_owned(),
+            })?;
             self.add_text(&key, &text, origin)?;
         }
         Ok(self)

@@ -1,5 +1,6 @@
 //! Membership by announcements: everyone hears of everyone, up to a bound.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -16,22 +17,42 @@ const BURST: f64 = 16.0;
 /// Announcements a second one author may send in the long run: twice what [`super::MembershipConfig`] lets us send.
 const SUSTAINED: f64 = 2.0;
 
+/// Own announcements that are remembered, to know them again.
+const REMEMBERED: usize = 8;
+
 /// What a peer that announces itself remembers.
 #[derive(Debug)]
 pub(super) struct Gossip {
     sequence: u64,
+    /// The newest own announcements.
+    said: VecDeque<Announcement>,
+    /// Whether another peer of the same identity was heard.
+    has_double: bool,
     announced: Option<Time>,
     announce_at: Time,
 }
 
 impl Gossip {
     pub fn new(starts: u32) -> Self {
-        Self { sequence: u64::from(starts) << 32, announced: None, announce_at: Time::ZERO }
+        Self {
+            sequence: u64::from(starts) << 32,
+            said: VecDeque::new(),
+            has_double: false,
+            announced: None,
+            announce_at: Time::ZERO,
+        }
     }
 
     /// When the next announcement is due.
     pub fn next(&self) -> Time {
         self.announce_at
+    }
+
+    /// Whether an announcement under the own identity is not this peer's. What it said before, in this life or an earlier one,
+    /// comes back now and then; only a copy of it says more, or something else under the same number.
+    fn is_of_a_double(&self, announcement: &Announcement) -> bool {
+        let same_number = self.said.iter().find(|said| said.sequence == announcement.sequence);
+        announcement.sequence > self.sequence || same_number.is_some_and(|said| said != announcement)
     }
 
     pub fn announced(
@@ -46,7 +67,14 @@ impl Gossip {
         if announcement.task != base.task {
             return outputs.push(Output::Judge(Acceptance::Reject));
         }
-        if author == base.own || base.is_refused(now, &author) || base.is_one_too_many(author, via, &announcement) {
+        if author == base.own {
+            outputs.push(Output::Judge(Acceptance::Ignore));
+            if self.is_of_a_double(&announcement) && !std::mem::replace(&mut self.has_double, true) {
+                outputs.push(Output::SameIdentity);
+            }
+            return;
+        }
+        if base.is_refused(now, &author) || base.is_one_too_many(author, via, &announcement) {
             return outputs.push(Output::Judge(Acceptance::Ignore));
         }
         let is_new = !base.table.contains_key(&author);
@@ -119,7 +147,7 @@ impl Gossip {
     fn announcement(&mut self, base: &Base) -> Announcement {
         self.sequence = self.sequence.saturating_add(1);
         let Published { round, samples, offer, sketch } = base.published;
-        Announcement {
+        let announcement = Announcement {
             task: base.task,
             sequence: self.sequence,
             addresses: base.addresses.clone(),
@@ -128,7 +156,10 @@ impl Gossip {
             offer,
             codecs: CodecSet::all(),
             sketch,
-        }
+        };
+        self.said.truncate(REMEMBERED - 1);
+        self.said.push_front(announcement.clone());
+        announcement
     }
 
     /// Announces soon: at once when silent for long, else spread over the time that keeps the topic's rate.

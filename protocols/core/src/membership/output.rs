@@ -52,6 +52,8 @@ pub enum Output {
         /// The peer.
         peer: PeerId,
     },
+    /// Another peer speaks under the own identity. Said once.
+    SameIdentity,
     /// The author sends more often than anyone should.
     Flooded {
         /// The author.

@@ -294,3 +294,20 @@ fn one_introducer_fills_a_quarter_of_the_view_at_most() {
         Acceptance::Accept
     );
 }
+
+#[test]
+fn a_peer_hears_of_its_double_once_and_never_takes_itself_for_one() {
+    let mut ant = machine(MembershipConfig::default());
+    let doubles = |outputs: Vec<Output>| outputs.iter().filter(|output| **output == Output::SameIdentity).count();
+    assert_eq!(doubles(handle(&mut ant, seconds(1), says("ant", 0))), 0, "what it said in an earlier life comes back");
+    let outputs = handle(&mut ant, seconds(600), Input::Woke);
+    let own =
+        outputs.iter().find_map(|output| if let Output::Announce(own) = output { Some(own.clone()) } else { None });
+    let own = own.expect("it announces itself when it is time");
+    let again = Input::Announced { author: peer("ant"), via: None, announcement: (*own).clone() };
+    assert_eq!(doubles(handle(&mut ant, seconds(602), again)), 0, "its own words come back");
+    let other = Announcement { round: 77, ..*own };
+    let other = Input::Announced { author: peer("ant"), via: None, announcement: other };
+    assert_eq!(doubles(handle(&mut ant, seconds(603), other)), 1, "other words under the same number");
+    assert_eq!(doubles(handle(&mut ant, seconds(604), says("ant", u64::MAX))), 0, "said once");
+}

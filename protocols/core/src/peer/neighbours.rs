@@ -57,6 +57,11 @@ impl Peer {
                 self.to_round.push_back(round::Input::PeerKnown);
             }
             Output::Expired { peer } => effects.push(Effect::Event(PeerEvent::Expired { peer })),
+            Output::SameIdentity => {
+                let words = "another node speaks under this identity: the home directory was copied, or put back from an old \
+                             copy; stop one of them, and start it with a home of its own";
+                effects.push(Effect::Event(PeerEvent::Warning(words.to_owned())));
+            }
             Output::Flooded { author } => self.fault(now, author, Fault::Flood, effects),
             Output::WakeAt(at) => self.membership_wake = Some(at),
         }
