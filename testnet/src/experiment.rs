@@ -54,6 +54,9 @@ impl Experiment {
     /// Whatever is wrong with it, or what the driver cannot do.
     pub fn prepare(document: Document, driver: Driver, docker: DockerSetup, command: String) -> Result<Self, RunError> {
         let seeds = document.scenario()?.seeds;
+        if seeds.is_empty() {
+            return Err(document.wrong("seeds", "at least one seed is needed").into());
+        }
         let mut plans = Vec::new();
         for seed in seeds {
             let plan = Plan::new(&document, seed)?;

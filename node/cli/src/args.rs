@@ -50,10 +50,12 @@ pub enum Command {
     Join(Box<JoinArgs>),
     /// Asks the running node how it is.
     Status(StatusArgs),
-    /// Tells the running node to stop, and returns at once.
+    /// Tells the running node to stop, and waits until it has.
     Stop(HomeArgs),
     /// Measures the model on disk on the data of the settings.
     Eval(EvalArgs),
+    /// Answers for the rows of a file with the model on disk: class and probabilities, one line a row.
+    Predict(PredictArgs),
     /// Writes the model as safetensors and a JSON manifest.
     Export(ExportArgs),
 }
@@ -89,7 +91,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "PATH")]
     pub test: Option<PathBuf>,
     /// Rounds of each peer [default: 300, or 10000 with --until-accuracy].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
     /// Stop when the worst peer's accuracy on the test rows reaches this fraction, for example 0.95.
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
@@ -202,6 +204,24 @@ pub struct EvalArgs {
     /// Print the result as one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  peerlearn predict --input patients.csv\n  peerlearn predict --input t10k-images-idx3-ubyte.gz --output answers.csv --home ant"
+)]
+pub struct PredictArgs {
+    /// A CSV file with the columns that the model has learnt from, in any order, or for images an IDX file.
+    #[arg(long, short, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Where to write the answers as CSV [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
 /// Arguments of `export`.

@@ -106,6 +106,12 @@ pub enum CliError {
         /// Why.
         reason: String,
     },
+    /// Answers could not be written as a table.
+    #[error("cannot write the answers as CSV: {source}")]
+    Table {
+        /// Why.
+        source: csv::Error,
+    },
     /// The runtime could not be made.
     #[error("cannot start the runtime: {source}")]
     Runtime {
@@ -140,6 +146,8 @@ impl CliError {
                 DemoError::Learn(_) | DemoError::Train(_) => Exit::Data,
                 DemoError::Output(_) | DemoError::Failed { .. } => Exit::Failed,
             },
+            // Only a ticket can be refused by a node that runs.
+            CliError::Control(ControlError::Refused { .. }) => Exit::Network,
             CliError::Control(_) => Exit::NotRunning,
             CliError::Learn(_) | CliError::NothingToMeasure => Exit::Data,
             CliError::Ticket(_) => Exit::Network,
@@ -148,6 +156,7 @@ impl CliError {
             | CliError::Show(_)
             | CliError::Picture { .. }
             | CliError::Ended { .. }
+            | CliError::Table { .. }
             | CliError::Runtime { .. }
             | CliError::Json { .. } => Exit::Failed,
         }

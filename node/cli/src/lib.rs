@@ -7,6 +7,7 @@ mod args;
 mod demo;
 mod ending;
 mod error;
+mod model;
 mod node;
 mod picture;
 mod show;
@@ -54,8 +55,9 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
             Command::Join(args) => node::run(args.run, Some(args.ticket)).await,
             Command::Status(args) => node::status(&args).await,
             Command::Stop(args) => node::stop(&args).await,
-            Command::Eval(args) => node::eval(&args),
-            Command::Export(args) => node::export(&args).await,
+            Command::Eval(args) => model::eval(&args),
+            Command::Predict(args) => model::predict(&args),
+            Command::Export(args) => model::export(&args),
         }
     });
     // A learner in the middle of a long step must not delay the end.

@@ -1,4 +1,4 @@
-//! The commands of one node: `init`, `run`, `join`, `ticket`, `status`, `eval`, `export`.
+//! The commands of one node: `init`, `run`, `join`, `ticket`, `status`, `stop`.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use peerlearn::NodeConfig;
 use peerlearn::config::{Layers, template};
 use peerlearn::control::{Answerer, ControlError, ControlRequest, ControlServer, ask};
-use peerlearn::data::{Loaded, load};
-use peerlearn::learner::{Evaluation, Learner, build};
-use peerlearn::node::{Node, NodeError, task_of};
-use peerlearn::registry::{self, Checkpoint, Home, Manifest, RegistryError};
+use peerlearn::learner::Evaluation;
+use peerlearn::node::Node;
+use peerlearn::registry::{Home, RegistryError};
 use peerlearn::runtime::EventFile;
 use peerlearn::status::Status;
 use peerlearn::ticket::{Ticket, contact_of};
@@ -19,7 +18,7 @@ use peerlearn::{NodeEvent, Stamped};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::args::{ConfigArgs, EvalArgs, ExportArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
+use super::args::{ConfigArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
 use super::ending::{STOP_LIMIT, interrupted};
 use super::error::{CliError, Exit};
 use super::status;
@@ -41,7 +40,7 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
+pub(super) fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
     let mut layers = Layers::new();
     let usual = Path::new("peerlearn.toml");
     if let Some(path) = args.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
@@ -61,6 +60,7 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
         }
     };
     let path = home.path().to_owned();
+    let rounds = config.round.rounds;
     let node = Node::builder(config).home(home).spawn().await?;
     let mut events = node.subscribe();
     let mut file = match &args.events {
@@ -72,7 +72,7 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
     let sender = Arc::new(sender);
     let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::clone(&sender) })
         .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
-    say_hello(&node, &path).await;
+    say_hello(&node, &path, rounds).await;
     let mut interrupted = std::pin::pin!(interrupted());
     let reason = loop {
         tokio::select! {
@@ -82,6 +82,9 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
             event = events.recv() => if let Ok(stamped) = event {
                 file.iter_mut().for_each(|file| file.append(&stamped));
                 report(&stamped.event);
+                if matches!(stamped.event, NodeEvent::RoundClosed { round, .. } if round == rounds) {
+                    super::tell(&all_rounds_done(rounds));
+                }
             },
         }
     };
@@ -108,7 +111,10 @@ async fn event_file(path: &Path, node: &Node) -> EventFile {
 /// Gives a ticket to the node that runs there already.
 async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
     ask(home, &ControlRequest::Contact { ticket }).await?;
-    super::tell(&format!("the node that runs in {} dials that peer", home.display()));
+    super::tell(&format!(
+        "the node that runs in {} dials that peer; settings given here do not reach it",
+        home.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -130,7 +136,11 @@ pub(super) async fn stop(args: &HomeArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-async fn say_hello(node: &Node, home: &Path) {
+fn all_rounds_done(rounds: u64) -> String {
+    format!("all {rounds} rounds (round.rounds) are done; the node goes on serving its model until it is stopped")
+}
+
+async fn say_hello(node: &Node, home: &Path, rounds: u64) {
     let status = node.status().await;
     super::tell(&format!("peer {} in {}", status.libp2p_peer, home.display()));
     super::tell(&format!(
@@ -140,6 +150,11 @@ async fn say_hello(node: &Node, home: &Path) {
         status.round
     ));
     super::tell(&format!("others join with: peerlearn join {}", ticket_of(&status)));
+    // What was said before anybody could listen.
+    status.problems.iter().for_each(|problem| super::tell(&format!("warning: {problem}")));
+    if rounds > 0 && status.round >= rounds {
+        super::tell(&all_rounds_done(rounds));
+    }
 }
 
 /// One line for what people who watch a node want to know.
@@ -241,62 +256,4 @@ pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
             () = tokio::time::sleep(WATCH_EVERY) => {}
         }
     }
-}
-
-/// The model on disk, with everything that belongs to it.
-struct OnDisk {
-    checkpoint: Checkpoint,
-    learner: Box<dyn Learner>,
-    data: Loaded,
-    task: peerlearn::protocols::task::Task,
-}
-
-fn on_disk(home: &Path, config: &NodeConfig) -> Result<OnDisk, CliError> {
-    let identity = registry::identity_of(home)?.map_or([0; 32], |identity| identity.peer().0);
-    let data = load(&config.data, &identity).map_err(NodeError::Data)?;
-    let mut learner = build(&config.task.model, data.train.input(), data.train.classes())?;
-    let model = config.task.model.to_string();
-    let task = task_of(&config.task.network, &model, &data, learner.layout().clone());
-    let checkpoint = registry::load_checkpoint(home, task.id(), learner.layout())?;
-    let checkpoint = checkpoint.ok_or_else(|| CliError::NoCheckpoint { home: home.to_owned() })?;
-    // What the node answers with, and what is exported.
-    learner.write(checkpoint.snapshot.answer())?;
-    Ok(OnDisk { checkpoint, learner, data, task })
-}
-
-pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
-    let OnDisk { checkpoint, mut learner, data, .. } = on_disk(&args.home.home, &settings(&args.config)?)?;
-    let mut measure =
-        |rows: &Option<peerlearn::data::Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
-    let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
-    if own.is_none() && test.is_none() {
-        return Err(CliError::NothingToMeasure);
-    }
-    if args.json {
-        super::show(&format!("{}\n", json!({ "round": checkpoint.round, "own": own, "test": test })))?;
-        return Ok(Exit::Done);
-    }
-    let mut text = format!("round {}\n", checkpoint.round);
-    for (name, part) in [("own validation", own), ("shared test", test)] {
-        if let Some(part) = part {
-            let accuracy = part.accuracy * 100.0;
-            text.push_str(&format!("{name}: {accuracy:.2} % of {} rows, loss {:.4}\n", part.rows, part.loss));
-        }
-    }
-    super::show(&text)?;
-    Ok(Exit::Done)
-}
-
-pub(super) async fn export(args: &ExportArgs) -> Result<Exit, CliError> {
-    let OnDisk { checkpoint, mut learner, data, task } = on_disk(&args.home.home, &settings(&args.config)?)?;
-    let rows = data.test.as_ref().or(data.validation.as_ref());
-    let accuracy = rows.map(|rows| learner.evaluate(rows)).transpose()?.map(|measured| measured.accuracy);
-    let manifest = Manifest::new(&task, &checkpoint, &data.classes, accuracy);
-    registry::export(&args.directory, &task.layout, &checkpoint, &manifest)?;
-    super::tell(&format!(
-        "wrote model.safetensors and manifest.json of round {} to {}",
-        checkpoint.round,
-        args.directory.display()
-    ));
-    Ok(Exit::Done)
 }

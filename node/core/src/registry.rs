@@ -26,7 +26,8 @@ mod tests;
 
 pub use api::RegistryHandle;
 pub use book::BookEntry;
-pub use checkpoint::{Checkpoint, load_checkpoint};
+pub use checkpoint::{Checkpoint, has_checkpoint, load_checkpoint};
 pub use error::RegistryError;
 pub use export::{Manifest, export};
-pub use home::{Home, identity_of};
+pub(crate) use home::minutes_since_2025;
+pub use home::{Home, identity_of, preprocessing_of};

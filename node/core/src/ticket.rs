@@ -57,7 +57,10 @@ pub enum TicketError {
         reason: &'static str,
     },
     /// A ticket for another task.
-    #[error("the ticket is for {theirs}, this node works on {ours}")]
+    #[error(
+        "the ticket is for {theirs}, this node works on {ours}; two are the same when network, model, scaling, column names and \
+         class names are (data.columns and data.classes say which)"
+    )]
     OtherTask {
         /// Task of the ticket, with network and model.
         theirs: String,

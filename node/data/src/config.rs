@@ -13,6 +13,10 @@ pub struct DataConfig {
     pub source: String,
     /// For CSV: the column with the label.
     pub label: String,
+    /// For CSV: the columns that are features, by name; the default is all but the label. Others are left out.
+    pub columns: Vec<String>,
+    /// Names of all classes of the task, where the own rows lack some; the default is those of the own rows.
+    pub classes: Vec<String>,
     /// For CSV: a second file with the same columns to measure on.
     pub test: String,
     /// How raw values become model inputs.
@@ -34,6 +38,8 @@ impl Default for DataConfig {
         Self {
             source: "digits".to_owned(),
             label: "label".to_owned(),
+            columns: Vec::new(),
+            classes: Vec::new(),
             test: String::new(),
             scaling: Scaling::Auto,
             partition: None,
@@ -52,6 +58,11 @@ impl DataConfig {
     /// The first value that breaks its rule.
     pub fn validate(&self) -> Result<(), SettingError> {
         let check = |fits, key, got: &dyn std::fmt::Debug, want| SettingError::check(fits, key, got, want);
+        let declared =
+            self.classes.is_empty() || self.classes.len() >= 2 && self.classes.iter().all(|name| !name.is_empty());
+        check(declared, "data.classes", &self.classes, "two names or more, none of them empty; or none at all")?;
+        let bare = self.source != "digits" || self.columns.is_empty() && self.classes.is_empty();
+        check(bare, "data.source", &self.source, "a file where data.columns or data.classes is given")?;
         check(!self.source.is_empty(), "data.source", &self.source, "digits, a directory or a file")?;
         check((0.0..=0.9).contains(&self.validation), "data.validation", &self.validation, "from 0 to 0.9")?;
         check((1..=100_000).contains(&self.parts), "data.parts", &self.parts, "from 1 to 100000")?;

@@ -178,7 +178,10 @@ impl Number for f64 {
 fn check_header(path: &Path, header: &[String]) -> Result<(), DataError> {
     let wrong = |reason: String| DataError::File { path: path.to_owned(), reason };
     if !COLUMNS.contains(&header.len()) {
-        return Err(wrong(columns_needed(header.len())));
+        let other = header.first().and_then(|only| [';', '\t', '|'].into_iter().find(|&sign| only.contains(sign)));
+        let hint = other
+            .map_or(String::new(), |sign| format!("; its columns look separated by {sign:?}, and commas are read"));
+        return Err(wrong(columns_needed(header.len()) + &hint));
     }
     let mut sorted: Vec<&String> = header.iter().collect();
     sorted.sort();

@@ -64,6 +64,7 @@ fn read_pair(images_path: &Path, labels_path: &Path, choose: ChooseRows<'_>) -> 
     let input = vec![1, images.sizes[1], images.sizes[2]];
     Ok(Raw {
         input,
+        columns: Vec::new(),
         classes: (0..classes).map(|class| class.to_string()).collect(),
         features: Values::Bytes(Arc::new(images.rows(rows.as_deref())?)),
         labels: match rows {

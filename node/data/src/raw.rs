@@ -2,13 +2,18 @@
 
 use peerlearn_protocols::dataset::{Values, pick};
 
+use std::path::Path;
+
 use super::DataError;
+use super::table::classes_of;
 
 /// Rows as they are in the source, not scaled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raw {
     /// Shape of one example.
     pub input: Vec<usize>,
+    /// Names of the features of a table, in their order; empty for images.
+    pub columns: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Shapes: `[rows, width]`.
@@ -28,7 +33,44 @@ impl Raw {
     pub fn pick(&self, picked: &[usize]) -> Self {
         let features = self.features.pick(self.input.iter().product(), picked);
         let labels = pick(&self.labels, 1, picked);
-        Self { input: self.input.clone(), classes: self.classes.clone(), features, labels }
+        Self {
+            input: self.input.clone(),
+            columns: self.columns.clone(),
+            classes: self.classes.clone(),
+            features,
+            labels,
+        }
+    }
+
+    /// Takes the classes that the settings declare in place of those found; in the order of all class lists.
+    ///
+    /// # Errors
+    /// One that was found is not declared.
+    pub(super) fn declare(&mut self, path: &Path, declared: &[String]) -> Result<(), DataError> {
+        if declared.is_empty() {
+            return Ok(());
+        }
+        let classes = classes_of(declared.to_vec());
+        let place = |found: &String| {
+            classes.iter().position(|class| class == found).map(|place| place as u32).ok_or_else(|| DataError::File {
+                path: path.to_owned(),
+                reason: format!("class {found:?} is not among data.classes: {}", classes.join(", ")),
+            })
+        };
+        let mut places = std::collections::BTreeMap::new();
+        for label in &mut self.labels {
+            // Only what rows have: files of images name every number up to the largest.
+            *label = match places.get(label) {
+                Some(place) => *place,
+                None => {
+                    let found = place(&self.classes[*label as usize])?;
+                    places.insert(*label, found);
+                    found
+                }
+            };
+        }
+        self.classes = classes;
+        Ok(())
     }
 
     pub(super) fn chosen(self, choose: ChooseRows<'_>) -> Result<Self, DataError> {

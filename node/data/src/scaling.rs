@@ -70,18 +70,22 @@ impl Scaling {
     }
 }
 
-/// Brings `training`, and `others` with what was learnt from it, to mean 0 and deviation 1 in every feature.
+/// Brings rows to mean 0 and deviation 1 in every feature, by these moments.
 ///
-/// Shapes: each slice is `[rows, width]`.
-pub(super) fn standardize<'a>(width: usize, training: &'a mut [f32], others: impl IntoIterator<Item = &'a mut [f32]>) {
-    let moments: Vec<(f32, f32)> = (0..width).map(|column| moments(training, width, column)).collect();
-    for row in others.into_iter().chain([training]).flat_map(|rows| rows.chunks_mut(width)) {
-        row.iter_mut().zip(&moments).for_each(|(value, (mean, std))| *value = (*value - mean) / std);
+/// Shapes: `rows: [rows, width]`, `moments: [width]`.
+pub(super) fn standardize(width: usize, rows: &mut [f32], moments: &[(f32, f32)]) {
+    for row in rows.chunks_mut(width.max(1)) {
+        row.iter_mut().zip(moments).for_each(|(value, (mean, std))| *value = (*value - mean) / std);
     }
 }
 
+/// Mean and sample standard deviation of every feature. Shapes: `rows: [rows, width]`, answer `[width]`.
+pub(super) fn moments(width: usize, rows: &[f32]) -> Vec<(f32, f32)> {
+    (0..width).map(|column| moments_of(rows, width, column)).collect()
+}
+
 /// Mean and sample standard deviation of a column; 1 for a constant one, which then becomes zero.
-fn moments(rows: &[f32], width: usize, column: usize) -> (f32, f32) {
+fn moments_of(rows: &[f32], width: usize, column: usize) -> (f32, f32) {
     let values = || rows.iter().skip(column).step_by(width).map(|value| f64::from(*value));
     let count = values().count().max(1) as f64;
     let mean = values().sum::<f64>() / count;

@@ -81,6 +81,9 @@ fn every_mistake_in_a_table_is_named_with_its_place() {
     assert!(message("").contains("columns"));
     assert!(message("a,label\n1,x\n2,x\n").contains("1 different labels"));
     assert!(message("a,a,label\n1,2,x\n").contains("twice"));
+    assert!(message("a,label\n1,x\n2,\n").contains("line 3"), "an empty label is none");
+    let nameless = message(",a,label\n0,1,x\n1,2,y\n");
+    assert!(nameless.contains("column 1 has no name") && nameless.contains("data.columns"), "{nameless}");
     assert!(message("a,label\n\u{0}\u{1},x\n1,y\n").contains("no finite number"));
 }
 
@@ -106,7 +109,45 @@ fn a_test_table_must_have_the_same_columns() {
     assert_eq!(loaded.classes, ["x", "y", "z"], "a class only the test rows have is a class");
     assert_eq!(loaded.test.unwrap().len(), 2);
     std::fs::write(&test, "b,label\n1,x\n").unwrap();
-    assert!(load(&with_test, &[0; 32]).map(|_| ()).unwrap_err().to_string().contains("columns"));
+    let error = load(&with_test, &[0; 32]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("test.csv") && error.contains("no column \"a\""), "{error}");
+}
+
+/// Two people with the same rows, whose columns lie otherwise and who have a column more.
+#[test]
+fn columns_are_matched_by_name() {
+    let one = load_csv("age,label,chol\n60,yes,200\n50,no,300\n40,no,250\n").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, "chol,ward,age,label\n200,7,60,yes\n300,8,50,no\n250,9,40,no\n").unwrap();
+    let chosen = DataConfig { columns: vec!["chol".into(), "age".into()], ..config(&path) };
+    let other = load(&chosen, &[0; 32]).unwrap();
+    assert_eq!((&one.columns, &one.columns), (&other.columns, &vec!["age".to_owned(), "chol".to_owned()]));
+    assert_eq!(one.train.digest(), other.train.digest());
+    let absent = DataConfig { columns: vec!["pulse".into()], ..chosen };
+    let error = load(&absent, &[0; 32]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("no column \"pulse\"") && error.contains("ward"), "{error}");
+}
+
+/// A peer that lacks some of the classes takes part with the list of all; what is not in it is refused.
+#[test]
+fn classes_are_those_declared() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, "a,label\n1,wolf\n2,wolf\n3,dog\n").unwrap();
+    let all = vec!["wolf".to_owned(), "cat".to_owned(), "dog".to_owned()];
+    let declared = DataConfig { classes: all, validation: 0.0, ..config(&path) };
+    let loaded = load(&declared, &[0; 32]).unwrap();
+    assert_eq!(loaded.classes, ["cat", "dog", "wolf"]);
+    assert_eq!(loaded.train.class_counts(), [0, 1, 2]);
+    std::fs::write(&path, "a,label\n1,wolf\n2,ant\n").unwrap();
+    let error = load(&declared, &[0; 32]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("\"ant\"") && error.contains("cat, dog, wolf"), "{error}");
+    let digits = (0..10).map(|digit| digit.to_string()).collect();
+    let images = idx_directory(&idx(&[3, 2, 2], &[7; 12]), &idx(&[3], &[8, 3, 3]));
+    let some = DataConfig { classes: digits, validation: 0.0, ..config(images.path()) };
+    let loaded = load(&some, &[0; 32]).unwrap();
+    assert_eq!((loaded.classes.len(), loaded.train.class_counts()[3]), (10, 2));
 }
 
 #[test]
@@ -166,7 +207,8 @@ fn a_changed_file_is_noticed_and_the_rows_stay() {
 #[test]
 fn standard_scaling_is_learnt_from_training_rows_only() {
     let (mut train, mut other) = (vec![1.0, 5.0, 3.0, 5.0], vec![2.0, 6.0]);
-    scaling::standardize(2, &mut train, [&mut other[..]]);
+    let moments = scaling::moments(2, &train);
+    [&mut train, &mut other].into_iter().for_each(|rows| scaling::standardize(2, rows, &moments));
     let std = 2f32.sqrt();
     assert_eq!(train, [-1.0 / std, 0.0, 1.0 / std, 0.0]);
     assert_eq!(other, [0.0, 1.0], "a constant feature is only centred");
@@ -283,4 +325,25 @@ fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
     let short = idx_directory(&idx(&[10, 2, 2], &pixels[..39]), &idx(&[10], &labels));
     let error = load(&DataConfig { source: short.path().display().to_string(), ..part(0) }, &[0; 32]);
     assert!(error.map(|_| ()).unwrap_err().to_string().contains("39 bytes follow"));
+}
+
+/// Another file is measured and predicted as the rows were that the model has learnt from, not by its own numbers.
+#[test]
+fn other_rows_are_scaled_like_those_learnt_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let (own, other) = (directory.path().join("own.csv"), directory.path().join("other.csv"));
+    std::fs::write(&own, "b,a,label\n1,10,x\n3,30,y\n5,50,x\n").unwrap();
+    std::fs::write(&other, "a,label,b\n50,x,100\n10,y,300\n").unwrap();
+    let own = load(&DataConfig { validation: 0.0, ..config(&own) }, &[0; 32]).unwrap();
+    let before = own.preprocessing();
+    assert_eq!((before.columns.join(","), before.moments.clone()), ("a,b".to_owned(), vec![(30.0, 20.0), (3.0, 2.0)]));
+    let elsewhere = DataConfig { validation: 0.0, ..config(&other) };
+    let measured = load_as(&elsewhere, &[0; 32], Some(&before)).unwrap();
+    assert_eq!(measured.preprocessing(), before);
+    let mut rows: Vec<Vec<f32>> = (0..2).map(|row| measured.train.row(row).to_vec()).collect();
+    rows.sort_by(|one, other| one[0].total_cmp(&other[0]));
+    assert_eq!(rows, [[-1.0, 148.5], [1.0, 48.5]]);
+    assert_eq!(before.read(&other).unwrap(), [1.0, 48.5, -1.0, 148.5]);
+    assert!(before.read(&directory.path().join("absent.csv")).is_err());
+    assert_ne!(load(&elsewhere, &[0; 32]).unwrap().preprocessing(), before, "by itself it would be another");
 }

@@ -69,7 +69,7 @@ fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u32) -> Result
     let family = &config.task.model;
     let learner = build(family, data.train.input(), data.train.classes())?;
     let layout = learner.layout().clone();
-    let task = task_of(&config.task.network, &family.to_string(), data, layout.clone());
+    let task = task_of(&config.task.network, &family.to_string(), &data.preprocessing(), layout.clone());
     let start = Snapshot::fresh(initial_weights(&layout, task.id().0));
     let recipe = recipe_without_others(config, factor);
     let rows = LearnerData { train: data.train.clone(), validation: None, test: data.test.clone() };

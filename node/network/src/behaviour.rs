@@ -81,7 +81,10 @@ pub(super) fn compatibility(task: TaskId, theirs: &str) -> Compatibility {
     match their_task.parse::<TaskId>() {
         Ok(theirs) if theirs == task => Compatibility::Compatible,
         Ok(theirs) => {
-            Compatibility::Refused(format!("it works on task {}, this node on {}", theirs.short(), task.short()))
+            let (theirs, ours) = (theirs.short(), task.short());
+            Compatibility::Refused(format!(
+                "it works on task {theirs}, this node on {ours}: network, model, scaling, column or class names differ"
+            ))
         }
         Err(_) => Compatibility::Foreign,
     }

@@ -41,6 +41,29 @@ pub(super) fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<Listene
     swarm.listen_on(address).map_err(failed)
 }
 
+/// As [`listen`], where nobody else listens yet.
+pub(super) fn listen_alone(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, NetworkError> {
+    match text.parse().ok().as_ref().and_then(taken) {
+        Some(error) => Err(NetworkError::Listen { address: text.to_owned(), reason: error.to_string() }),
+        None => listen(swarm, text),
+    }
+}
+
+/// Why a TCP port that was asked for by number cannot be had. libp2p shares ports, also between two nodes, of which each would
+/// then get every other connection.
+fn taken(address: &Multiaddr) -> Option<std::io::Error> {
+    let mut parts = address.iter();
+    let ip: std::net::IpAddr = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) if port > 0 => std::net::TcpListener::bind((ip, port)).err(),
+        _ => None,
+    }
+}
+
 /// The last message in a chain of causes: libp2p's outer ones say little.
 pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;

@@ -27,7 +27,7 @@ use super::environment::NetworkEnvironment;
 use super::event::VerdictToken;
 use super::gossip::{self, Allowances};
 use super::identity::{Identity, from_libp2p, peer_in, to_libp2p};
-use super::listening::{is_loopback, listen, listen_again, why_not_dialled};
+use super::listening::{is_loopback, listen, listen_again, listen_alone, why_not_dialled};
 use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -78,7 +78,7 @@ impl Driver {
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
         let again = |text: &String| {
             let same = listen_again(&mut swarm, text, &environment.before);
-            same.map_or_else(|| listen(&mut swarm, text), Ok)
+            same.map_or_else(|| listen_alone(&mut swarm, text), Ok)
         };
         let listeners = config.listen.iter().map(again).collect::<Result<_, _>>()?;
         Ok(Self {

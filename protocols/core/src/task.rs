@@ -14,8 +14,11 @@ pub struct Task {
     pub model: String,
     /// Shape of one example, for example `[1, 8, 8]`.
     pub input: Vec<usize>,
-    /// Number of classes.
-    pub classes: usize,
+    /// Names of the features of a table, in the order of the inputs; empty for images. Weights of one column are not averaged
+    /// with those of another.
+    pub columns: Vec<String>,
+    /// Names of the classes, in the order of the outputs: `cat` and `wolf` are not averaged because both are class 0.
+    pub classes: Vec<String>,
     /// How raw values become model inputs, for example `unit:16`; peers with other scales cannot average.
     pub scaling: String,
     /// Name of the loss, for example `cross-entropy`.
@@ -35,7 +38,7 @@ pub struct TaskSummary {
     pub model: String,
     /// See [`Task::input`].
     pub input: Vec<usize>,
-    /// See [`Task::classes`].
+    /// Number of [`Task::classes`].
     pub classes: usize,
     /// See [`Task::scaling`].
     pub scaling: String,
@@ -45,15 +48,22 @@ impl Task {
     /// The name of the task: a hash over every field. It names the gossip topic and seeds the initial weights.
     pub fn id(&self) -> TaskId {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"peerlearn task 1");
-        for text in [&self.network, &self.model, &self.scaling, &self.loss] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
-        hasher.update(&(self.input.len() as u64).to_le_bytes());
-        for &dim in self.input.iter().chain([&self.classes]) {
-            hasher.update(&(dim as u64).to_le_bytes());
-        }
+        hasher.update(b"peerlearn task 2");
+        let number = |hasher: &mut blake3::Hasher, number: usize| {
+            hasher.update(&(number as u64).to_le_bytes());
+        };
+        let texts = |hasher: &mut blake3::Hasher, texts: &[&String]| {
+            number(hasher, texts.len());
+            for text in texts {
+                number(hasher, text.len());
+                hasher.update(text.as_bytes());
+            }
+        };
+        texts(&mut hasher, &[&self.network, &self.model, &self.scaling, &self.loss]);
+        texts(&mut hasher, &self.columns.iter().collect::<Vec<_>>());
+        texts(&mut hasher, &self.classes.iter().collect::<Vec<_>>());
+        number(&mut hasher, self.input.len());
+        self.input.iter().for_each(|&size| number(&mut hasher, size));
         hasher.update(self.layout.hash().as_bytes());
         TaskId(*hasher.finalize().as_bytes())
     }
@@ -65,7 +75,7 @@ impl Task {
             network: self.network.clone(),
             model: self.model.clone(),
             input: self.input.clone(),
-            classes: self.classes,
+            classes: self.classes.len(),
             scaling: self.scaling.clone(),
         }
     }
@@ -82,7 +92,8 @@ mod tests {
             network: "digits".into(),
             model: "linear".into(),
             input: vec![1, 8, 8],
-            classes: 10,
+            columns: Vec::new(),
+            classes: (0..10).map(|digit| digit.to_string()).collect(),
             scaling: "unit:16".into(),
             loss: "cross-entropy".into(),
             layout,
@@ -92,11 +103,14 @@ mod tests {
     #[test]
     fn every_field_changes_the_id() {
         let mut ids = vec![digits().id()];
-        let changes: [fn(&mut Task); 6] = [
+        let changes: [fn(&mut Task); 9] = [
             |task| task.network.push('x'),
             |task| task.model.push('x'),
             |task| task.input = vec![8, 8, 1],
-            |task| task.classes = 11,
+            |task| task.classes.push("10".into()),
+            |task| task.classes.swap(0, 1),
+            |task| task.columns.push("age".into()),
+            |task| task.classes[3].push('x'),
             |task| task.scaling.push('x'),
             |task| task.loss.push('x'),
         ];
@@ -107,6 +121,6 @@ mod tests {
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 7);
+        assert_eq!(ids.len(), 10);
     }
 }

@@ -45,6 +45,8 @@ pub enum RowsError {
 #[derive(Serialize, Deserialize)]
 struct Header {
     input: Vec<usize>,
+    #[serde(default)]
+    columns: Vec<String>,
     classes: Vec<String>,
     scaling: Scaling,
     /// Rows to train on, kept apart, to test on.
@@ -62,6 +64,7 @@ pub fn write_rows(path: &Path, data: &Loaded) -> Result<(), RowsError> {
     let parts = [Some(&data.train), data.validation.as_ref(), data.test.as_ref()];
     let header = Header {
         input: data.train.input().to_vec(),
+        columns: data.columns.clone(),
         classes: data.classes.clone(),
         scaling: data.scaling,
         rows: parts.map(|part| part.map_or(0, Dataset::len)),
@@ -128,7 +131,7 @@ pub fn read_rows(path: &Path) -> Result<Loaded, RowsError> {
     let ([train, validation, test], units) = (header.rows, header.units);
     let train = part(train, units[0])?.ok_or_else(|| wrong("it has no rows to train on".to_owned()))?;
     let (validation, test) = (part(validation, units[1])?, part(test, units[2])?);
-    Ok(Loaded::new(train, validation, test, header.classes, header.scaling))
+    Ok(Loaded::new(train, validation, test, header.classes, header.scaling).with_columns(header.columns))
 }
 
 #[cfg(test)]

@@ -308,6 +308,7 @@ fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
     let said = |error: DataError| ("source", error.to_string());
     let mut reader = CsvReader::open(path, true).map_err(said)?;
     let columns = Columns::of(&reader, &shown, setup)?;
+    let names: Vec<String> = columns.features.iter().map(|&column| reader.header()[column].clone()).collect();
     let mut records = Vec::new();
     while let Some(row) = reader.next_row().map_err(said)? {
         let features = columns.features.iter().map(|&column| row.number(column)).collect::<Result<_, _>>();
@@ -329,15 +330,16 @@ fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
         None => Vec::new(),
     };
     let (column, test_column) = (words(&train), words(&test));
-    let raw = |records: Vec<Record>| raw_of(records, columns.features.len(), &classes);
+    let raw = |records: Vec<Record>| raw_of(records, &names, &classes);
     let test = Some(raw(test)).filter(|test| !test.labels.is_empty());
     Ok(Source { train: raw(train), test, scaling: Scaling::Standard, column, test_column })
 }
 
-fn raw_of(records: Vec<Record>, width: usize, classes: &[String]) -> Raw {
+fn raw_of(records: Vec<Record>, names: &[String], classes: &[String]) -> Raw {
     let number = |label: &String| classes.iter().position(|class| class == label).unwrap_or(0) as u32;
     Raw {
-        input: vec![width],
+        input: vec![names.len()],
+        columns: names.to_vec(),
         labels: records.iter().map(|record| number(&record.label)).collect(),
         features: Values::Floats(Arc::new(records.into_iter().flat_map(|record| record.features).collect())),
         classes: classes.to_vec(),

@@ -80,7 +80,7 @@ fn usage_is_explained() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     assert!(succeed(path, &["--help"]).contains("Exit codes"));
-    for command in ["demo", "init", "run", "join", "ticket", "status", "stop", "eval", "export"] {
+    for command in ["demo", "init", "run", "join", "ticket", "status", "stop", "eval", "predict", "export"] {
         assert!(succeed(path, &[command, "--help"]).contains("Usage"), "{command}");
     }
     assert_eq!(output(path, &[]).status.code(), Some(2));

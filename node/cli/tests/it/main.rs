@@ -7,4 +7,5 @@ mod kill;
 mod life;
 mod process;
 mod surroundings;
+mod tables;
 mod terminal;

@@ -5,11 +5,16 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 50] = [
+const WORDS: [(&str, &str); 52] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
     ("data.label", "For CSV: the column with the label."),
+    (
+        "data.columns",
+        "For CSV: the columns that are features, by name. Empty is all but the label; others are left out.",
+    ),
+    ("data.classes", "Names of all classes of the task, where the own rows lack some. Empty is those of the own rows."),
     ("data.test", "For CSV: a second file to measure on."),
     ("data.scaling", "How raw values become inputs: auto, none, standard or unit:MAX. All peers have the same."),
     ("data.partition", "To try things out: keep one part only of the rows, cut by iid, dirichlet:ALPHA or shards:K."),

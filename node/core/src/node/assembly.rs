@@ -118,12 +118,16 @@ impl Assembly {
         let starts = home.count_start().or_else(|error| match error {
             RegistryError::Io { .. } => {
                 events.emit(NodeEvent::CommitFailed { error: error.to_string() });
-                Ok(minutes_since_2025())
+                Ok(crate::registry::minutes_since_2025())
             }
             error => Err(error),
         })?;
         let (registry, checkpoint, book, start) =
             RegistryHandle::open(Arc::clone(home), self.task.id(), self.task.layout.clone(), events.clone())?;
+        // Only now: the home of another task has been refused.
+        if let Err(error) = home.remember_preprocessing(&self.data.preprocessing()) {
+            events.emit(NodeEvent::CommitFailed { error: error.to_string() });
+        }
         Ok(Kept { registry: Some((registry, start)), checkpoint, book, starts })
     }
 
@@ -199,12 +203,6 @@ async fn supervise(
         tasks.iter().for_each(JoinHandle::abort);
         started_wrongly(error)
     })
-}
-
-fn minutes_since_2025() -> u32 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    // 22 bits, so that the counter of restarts fits behind it.
-    (since_1970.as_secs().saturating_sub(1_735_689_600) / 60) as u32 & 0x3f_ffff
 }
 
 /// A component that did not start says why in a boxed error, inside that of the supervisor; the network's is one of

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use peerlearn_data::{Loaded, load};
+use peerlearn_data::{Loaded, Preprocessing, load_as};
 use peerlearn_learner::{LearnerFactory, build};
 #[cfg(feature = "faults")]
 use peerlearn_network::links::Links;
@@ -13,7 +13,7 @@ use peerlearn_protocols::task::Task;
 use super::assembly::Assembly;
 use super::{Node, NodeError};
 use crate::config::NodeConfig;
-use crate::registry::Home;
+use crate::registry::{Home, has_checkpoint, preprocessing_of};
 
 /// A node in the making. Whatever is not given comes from the settings.
 pub struct NodeBuilder {
@@ -89,7 +89,12 @@ impl NodeBuilder {
         };
         let data = match self.data {
             Some(data) => data,
-            None => load(&self.config.data, &identity.peer().0)?,
+            None => {
+                // A model goes on with the numbers it has learnt by, also when rows were added meanwhile.
+                let before = home.as_ref().map(|home| preprocessing_of(home.path())).transpose()?.flatten();
+                let before = before.filter(|_| home.as_ref().is_some_and(|home| has_checkpoint(home.path())));
+                load_as(&self.config.data, &identity.peer().0, before.as_ref())?
+            }
         };
         let family = self.config.task.model.clone();
         let (input, classes) = (data.train.input().to_vec(), data.train.classes());
@@ -97,20 +102,21 @@ impl NodeBuilder {
             let name = family.to_string();
             (name, Arc::new(move || build(&family, &input, classes)))
         });
-        let task = task_of(&self.config.task.network, &name, &data, factory()?.layout().clone());
+        let task = task_of(&self.config.task.network, &name, &data.preprocessing(), factory()?.layout().clone());
         let before = home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
         let environment = NetworkEnvironment { before, ..self.environment };
         Assembly { config: self.config, home, identity, data, factory, task, environment }.spawn().await
     }
 }
 
-/// The task of a network, a model and the shape of the data.
-pub fn task_of(network: &str, model: &str, data: &Loaded, layout: Layout) -> Task {
+/// The task of a network, a model and what goes in and comes out.
+pub fn task_of(network: &str, model: &str, data: &Preprocessing, layout: Layout) -> Task {
     Task {
         network: network.to_owned(),
         model: model.to_owned(),
-        input: data.train.input().to_vec(),
-        classes: data.train.classes(),
+        input: data.input.clone(),
+        columns: data.columns.clone(),
+        classes: data.classes.clone(),
         scaling: data.scaling.to_string(),
         loss: "cross-entropy".to_owned(),
         layout,

@@ -32,7 +32,10 @@ pub(super) async fn route(
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let addresses = |texts: Vec<String>| texts.into_iter().map(Address).collect();
         match event {
-            NetworkEvent::Up => machine.fact(Fact::Isolated, permit),
+            NetworkEvent::Up => {
+                silence = Silence::default();
+                machine.fact(Fact::Isolated, permit);
+            }
             NetworkEvent::Listening { addresses: texts } => {
                 texts.iter().cloned().for_each(|address| events.emit(NodeEvent::Listening { address }));
                 machine.fact(Fact::Moved(addresses(texts)), permit);

@@ -155,7 +155,7 @@ impl PeerState {
         });
         Self {
             machine: Peer::new(own, starts, Arc::clone(&settings), before, rng),
-            outbound: Arc::new(Semaphore::new(settings.round.fan_out.max(1))),
+            outbound: Arc::new(Semaphore::new(2 * settings.round.fan_out.max(1))),
             inbound: Arc::new(Semaphore::new(start.max_inbound)),
             settings,
             components,

@@ -105,6 +105,11 @@ fn keep_previous(path: &Path) {
     let _ = std::fs::hard_link(path, &previous);
 }
 
+/// Whether a model is kept in a home directory.
+pub fn has_checkpoint(home: &Path) -> bool {
+    path_in(home).exists()
+}
+
 /// A checkpoint, and why it is not the newest where it is not.
 pub(super) type Found = (Option<Checkpoint>, Option<RegistryError>);
 
@@ -130,7 +135,11 @@ pub(super) fn load_newest(home: &Path, task: TaskId, layout: &Layout) -> Result<
 /// # Errors
 /// There is a checkpoint, but none is whole, or it belongs to another task.
 pub fn load_checkpoint(home: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
-    load_newest(home, task, layout).map(|(found, _)| found)
+    let (found, damaged) = load_newest(home, task, layout)?;
+    if let (Some(found), Some(error)) = (&found, damaged) {
+        tracing::warn!(%error, round = found.round, "the newest checkpoint cannot be read; this is the one before");
+    }
+    Ok(found)
 }
 
 fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {

@@ -41,7 +41,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// A checkpoint of another task.
-    #[error("{path} belongs to task {theirs}, this node works on task {ours}; choose another directory with --home", path = path.display())]
+    #[error("{path} belongs to task {theirs}, this node works on task {ours}; give it the settings that it was started with (task.model, task.network, data.*), or choose another directory with --home", path = path.display())]
     OtherTask {
         /// The file.
         path: PathBuf,

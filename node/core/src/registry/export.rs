@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use peerlearn_data::Preprocessing;
 use peerlearn_protocols::params::{Layout, TensorSpec};
 use peerlearn_protocols::task::Task;
 use peerlearn_runtime::files::{Readers, write_whole};
@@ -25,10 +26,16 @@ pub struct Manifest {
     pub model: String,
     /// Shape of one example.
     pub input: Vec<usize>,
+    /// Names of the features of a table, in the order of the inputs; empty for images.
+    #[serde(default)]
+    pub columns: Vec<String>,
     /// Names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
     /// How raw values become inputs.
     pub scaling: String,
+    /// Under `standard`: mean and standard deviation of each feature; an input is the value less the mean, by the deviation.
+    #[serde(default)]
+    pub moments: Vec<(f32, f32)>,
     /// Rounds closed.
     pub round: u64,
     /// Sample-steps over the ancestry.
@@ -41,7 +48,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// Describes a checkpoint.
-    pub fn new(task: &Task, checkpoint: &Checkpoint, classes: &[String], accuracy: Option<f32>) -> Self {
+    pub fn new(task: &Task, checkpoint: &Checkpoint, rows: &Preprocessing, accuracy: Option<f32>) -> Self {
         Self {
             format: "peerlearn model 1".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,8 +56,10 @@ impl Manifest {
             network: task.network.clone(),
             model: task.model.clone(),
             input: task.input.clone(),
-            classes: classes.to_vec(),
-            scaling: task.scaling.clone(),
+            columns: rows.columns.clone(),
+            classes: rows.classes.clone(),
+            scaling: rows.scaling.to_string(),
+            moments: rows.moments.clone(),
             round: checkpoint.round,
             age: checkpoint.snapshot.age,
             accuracy,

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use peerlearn_data::Preprocessing;
 use peerlearn_network::Identity;
 use peerlearn_runtime::files::{Readers, write_whole};
 
@@ -10,6 +11,8 @@ use super::RegistryError;
 
 /// Addresses of the own node that are remembered.
 const MAX_ADDRESSES: usize = 32;
+/// The file with what rows are scaled by.
+const PREPROCESSING: &str = "preprocessing.json";
 
 /// A node's directory, locked against other nodes while this lives.
 #[derive(Debug)]
@@ -84,7 +87,18 @@ impl Home {
         Ok(write_whole(&self.file("addresses"), addresses.join("\n").as_bytes(), Readers::Usual)?)
     }
 
-    /// Counts this start: 1 at the first.
+    /// Remembers how rows become the inputs of the model that is kept here.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn remember_preprocessing(&self, preprocessing: &Preprocessing) -> Result<(), RegistryError> {
+        let path = self.file(PREPROCESSING);
+        let json = serde_json::to_vec_pretty(preprocessing);
+        let json = json.map_err(|error| RegistryError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        Ok(write_whole(&path, &json, Readers::Usual)?)
+    }
+
+    /// Counts this start: a number above those of all starts before.
     ///
     /// # Errors
     /// The counter cannot be read or written.
@@ -98,9 +112,25 @@ impl Home {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0u32,
             Err(source) => return Err(RegistryError::Io { action: "read", path, source }),
         };
-        let now = before.saturating_add(1);
+        // Never below the clock, which stands in for the counter while this file cannot be written.
+        let now = before.saturating_add(1).max(minutes_since_2025());
         write_whole(&path, format!("{now}\n").as_bytes(), Readers::Usual)?;
         Ok(now)
+    }
+}
+
+/// How rows become the inputs of the model in a home directory; `None` where that is not kept.
+///
+/// # Errors
+/// The file is damaged, or cannot be read.
+pub fn preprocessing_of(home: &Path) -> Result<Option<Preprocessing>, RegistryError> {
+    let path = home.join(PREPROCESSING);
+    match std::fs::read(&path) {
+        Ok(json) => serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| RegistryError::Damaged { path, reason: error.to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RegistryError::Io { action: "read", path, source }),
     }
 }
 
@@ -137,4 +167,11 @@ fn check_private(path: &Path) -> Result<(), RegistryError> {
 #[cfg(not(unix))]
 fn check_private(_: &Path) -> Result<(), RegistryError> {
     Ok(())
+}
+
+/// What stands in for the counter of starts while its file cannot be written: it only has to grow.
+pub(crate) fn minutes_since_2025() -> u32 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // 22 bits, so that the counter of restarts fits behind it.
+    (since_1970.as_secs().saturating_sub(1_735_689_600) / 60) as u32 & 0x3f_ffff
 }

@@ -10,6 +10,7 @@ use super::state::{Base, Known, Published, prefix_of};
 use crate::codec::CodecSet;
 use crate::id::PeerId;
 use crate::time::Time;
+use crate::token_bucket::TokenBucket;
 use crate::wire::{Announcement, Descriptor, Refusal, Response};
 
 /// Announcements one author may send in a burst: a restart, an address change and answers to newcomers.
@@ -24,6 +25,8 @@ const REMEMBERED: usize = 8;
 #[derive(Debug)]
 pub(super) struct Gossip {
     sequence: u64,
+    /// How many announcements it may still send.
+    own: TokenBucket,
     /// The newest own announcements.
     said: VecDeque<Announcement>,
     /// Whether another peer of the same identity was heard.
@@ -36,6 +39,7 @@ impl Gossip {
     pub fn new(starts: u32) -> Self {
         Self {
             sequence: u64::from(starts) << 32,
+            own: TokenBucket::full(Time::ZERO, BURST / 2.0),
             said: VecDeque::new(),
             has_double: false,
             announced: None,
@@ -86,7 +90,9 @@ impl Gossip {
         }
         if !known.allowance.spend(now, BURST, SUSTAINED) {
             outputs.push(Output::Judge(Acceptance::Ignore));
-            return outputs.push(Output::Flooded { author });
+            // What others pass on may have waited for minutes, or be played again on purpose: no fault of the author.
+            outputs.extend((via == Some(author)).then_some(Output::Flooded { author }));
+            return;
         }
         known.learn(now, announcement);
         if is_new {
@@ -135,6 +141,11 @@ impl Gossip {
     pub fn routine(&mut self, base: &mut Base, now: Time, outputs: &mut Vec<Output>) {
         base.expire(now, outputs);
         if now < self.announce_at || base.addresses.is_empty() {
+            return;
+        }
+        // Whoever reconnects again and again must not make this peer speak more often than others take in good part.
+        if !self.own.spend(now, BURST / 2.0, SUSTAINED / 2.0) {
+            self.announce_at = now + Duration::from_secs(1);
             return;
         }
         outputs.push(Output::Announce(Box::new(self.announcement(base))));

@@ -16,7 +16,11 @@ fn peer(name: &str) -> PeerId {
 }
 
 fn machine(config: MembershipConfig) -> Membership {
-    let mut ant = Membership::new(peer("ant"), TASK, 1, config, ChaCha8Rng::seed_from_u64(1));
+    machine_of("ant", config)
+}
+
+fn machine_of(name: &str, config: MembershipConfig) -> Membership {
+    let mut ant = Membership::new(peer(name), TASK, 1, config, ChaCha8Rng::seed_from_u64(1));
     ant.handle(Time::ZERO, Input::Moved { addresses: vec![Address("/memory/1".into())] }, &mut Vec::new());
     ant
 }
@@ -90,10 +94,34 @@ fn replays_are_ignored_and_other_tasks_rejected() {
 #[test]
 fn an_author_that_floods_is_reported_and_not_passed_on() {
     let mut ant = machine(MembershipConfig::default());
-    let flooded = (1..100)
-        .map(|n| handle(&mut ant, seconds(1), says("bat", n)))
-        .filter(|outputs| outputs.iter().any(|output| *output == Output::Flooded { author: peer("bat") }));
-    assert_eq!(flooded.count(), 99 - 16);
+    let mut flooded = |author: &str, via: &str| {
+        let said =
+            (1..100).map(|n| handle(&mut ant, seconds(1), said(author, n, Some(via), format!("/memory/{author}"))));
+        said.filter(|outputs| outputs.iter().any(|output| *output == Output::Flooded { author: peer(author) })).count()
+    };
+    assert_eq!(flooded("bat", "bat"), 99 - 16);
+    assert_eq!(flooded("cat", "dog"), 0, "an author is not blamed for what another plays again");
+}
+
+/// A peer to whom others connect again and again still speaks no more often than others take in good part.
+#[test]
+fn reconnecting_does_not_make_a_peer_flood() {
+    let mut ant = machine(MembershipConfig::default());
+    let mut bat = machine_of("bat", MembershipConfig::default());
+    let mut blamed = 0;
+    for tick in 0..1200 {
+        let now = Time::ZERO + Duration::from_millis(50 * tick);
+        let mut outputs = handle(&mut ant, now, Input::Connected { peer: peer("churner") });
+        outputs.extend(handle(&mut ant, now, Input::Disconnected { peer: peer("churner") }));
+        for output in outputs {
+            if let Output::Announce(announcement) = output {
+                let input =
+                    Input::Announced { author: peer("ant"), via: Some(peer("ant")), announcement: *announcement };
+                blamed += handle(&mut bat, now, input).iter().filter(|o| matches!(o, Output::Flooded { .. })).count();
+            }
+        }
+    }
+    assert_eq!(blamed, 0);
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl Account {
         }
         if let Some(last) = index.map(|index| self.askers.remove(index)) {
             // The last grant was taken exactly if the asker says so; otherwise it is void, for this question is newer.
-            self.held += if ask.taken == last.seen { 0 } else { last.granted };
+            self.held = self.held.saturating_add(if ask.taken == last.seen { 0 } else { last.granted });
         } else if self.askers.len() >= MAX_PARTNERS {
             self.forget_asker();
         }
@@ -243,6 +243,6 @@ impl Account {
     fn forget_asker(&mut self) {
         let index = self.askers.iter().position(|asker| asker.granted == 0).unwrap_or(0);
         let gone = self.askers.remove(index);
-        self.held += gone.granted;
+        self.held = self.held.saturating_add(gone.granted);
     }
 }

@@ -135,7 +135,7 @@ impl Peer {
         // Each gets an answer, or another form is made; what could not be made is not tried again for the same
         // question.
         for (token, from, request) in std::mem::take(&mut self.serving.waiting) {
-            match self.form_to_make(&request).filter(|next| made && (*next != form || !is_newest)) {
+            match self.form_to_make(&request).filter(|next| *next != form || (made && !is_newest)) {
                 Some(form) => self.wait_for_form(token, from, request, form, effects),
                 None => self.answer_now(now, token, from, &request, effects),
             }
