@@ -298,7 +298,10 @@ async fn status_is_answered_while_the_learner_trains_and_the_old_model_is_served
     };
     let node = Node::builder(slow).learner("mlp:64,32", Arc::new(learner)).spawn().await.unwrap();
     started.recv().await.unwrap();
-    assert_eq!(node.status().await.phase, Phase::Training);
+    // The learner may begin a moment before the status says so.
+    while node.status().await.phase != Phase::Training {
+        tokio::task::yield_now().await;
+    }
     go.send(()).unwrap();
     started.recv().await.unwrap();
     let bat = spawn(config(MEMORY, 1, first_address(&node).await)).await;
