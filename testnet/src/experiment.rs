@@ -4,9 +4,11 @@ mod baselines;
 mod driver;
 mod sweep;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use peerlearn::data::Loaded;
 use tokio::sync::{mpsc, watch};
 
 pub use driver::Driver;
@@ -30,8 +32,8 @@ pub struct Experiment {
     plans: Vec<(Plan, Partitioned)>,
     docker: DockerSetup,
     command: String,
-    /// Whether peers are compared with training alone and with all rows pooled.
-    compares: bool,
+    /// All rows of a seed in one place, where peers are compared with training alone and pooled.
+    pooled: BTreeMap<u64, Loaded>,
 }
 
 /// What came of an experiment.
@@ -67,7 +69,7 @@ impl Experiment {
             let partitioned = partition_rows(&document, &plan.scenario.data, plan.peers.len(), seed)?;
             plans.push((plan, partitioned));
         }
-        Ok(Self { document, driver, plans, docker, command, compares: false })
+        Ok(Self { document, driver, plans, docker, command, pooled: BTreeMap::new() })
     }
 
     /// The name of the scenario.

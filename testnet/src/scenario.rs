@@ -24,7 +24,7 @@ pub use document::Document;
 pub use error::ScenarioError;
 pub use expect::{Expect, ExpectationResult, Reached, judge};
 pub use plan::{PeerPlan, Plan};
-pub use rows::{Partitioned, RowAssignment, partition_rows};
+pub use rows::{Partitioned, RowAssignment, partition_rows, pooled_rows};
 pub use schema::{ChurnSetup, DataSetup, FaultKind, FaultSetup, Group, LinkSetup, RandomFaults, Scenario};
 pub use template::template;
 pub use timeline::{Act, Step};

@@ -1,8 +1,8 @@
 //! Rows as readers hand them on.
 
-use peerlearn_protocols::dataset::{Values, pick};
-
 use std::path::Path;
+
+use peerlearn_protocols::dataset::{Values, pick};
 
 use super::DataError;
 use super::table::classes_of;
@@ -51,23 +51,10 @@ impl Raw {
             return Ok(());
         }
         let classes = classes_of(declared.to_vec());
-        let place = |found: &String| {
-            classes.iter().position(|class| class == found).map(|place| place as u32).ok_or_else(|| DataError::File {
-                path: path.to_owned(),
-                reason: format!("class {found:?} is not among data.classes: {}", classes.join(", ")),
-            })
-        };
-        let mut places = std::collections::BTreeMap::new();
+        // Only what rows have: files of images name every number up to the largest.
         for label in &mut self.labels {
-            // Only what rows have: files of images name every number up to the largest.
-            *label = match places.get(label) {
-                Some(place) => *place,
-                None => {
-                    let found = place(&self.classes[*label as usize])?;
-                    places.insert(*label, found);
-                    found
-                }
-            };
+            let place = place_of(&self.classes[*label as usize], &classes);
+            *label = place.map_err(|reason| DataError::File { path: path.to_owned(), reason })?;
         }
         self.classes = classes;
         Ok(())
@@ -79,4 +66,14 @@ impl Raw {
             Some(rows) => Ok(self.pick(&rows)),
         }
     }
+}
+
+/// The number of a class in a list of all.
+///
+/// # Errors
+/// It is not in the list, in words.
+pub(super) fn place_of(class: &str, classes: &[String]) -> Result<u32, String> {
+    let place = classes.iter().position(|other| other == class);
+    let missing = || format!("class {class:?} is not among data.classes: {}", classes.join(", "));
+    place.map(|place| place as u32).ok_or_else(missing)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::csv::CsvReader;
-use super::raw::Raw;
+use super::raw::{Raw, place_of};
 use super::{DataConfig, DataError, Values};
 
 /// Most classes; beyond that the label column is not one.
@@ -26,7 +26,6 @@ pub(super) struct Table {
 /// # Errors
 /// Whatever is wrong with the files, with line and column.
 pub(super) fn load(path: &Path, test: Option<&Path>, config: &DataConfig) -> Result<(Raw, Option<Raw>), DataError> {
-    let label = &config.label;
     let train = read(path, config, &config.columns)?;
     // The columns of the training rows are those of the model; others may be there.
     let test = test.map(|test| read(test, config, &train.names).map(|table| (test, table))).transpose()?;
@@ -38,7 +37,7 @@ pub(super) fn load(path: &Path, test: Option<&Path>, config: &DataConfig) -> Res
     };
     if classes.len() < 2 || classes.len() > MAX_CLASSES {
         let got = classes.len();
-        return Err(DataError::Classes { path: path.to_owned(), column: label.to_owned(), got, most: MAX_CLASSES });
+        return Err(DataError::Classes { path: path.to_owned(), column: config.label.clone(), got, most: MAX_CLASSES });
     }
     let test = test.map(|(path, table)| raw(path, table, &classes)).transpose()?;
     Ok((raw(path, train, &classes)?, test))
@@ -46,12 +45,7 @@ pub(super) fn load(path: &Path, test: Option<&Path>, config: &DataConfig) -> Res
 
 fn raw(path: &Path, table: Table, classes: &[String]) -> Result<Raw, DataError> {
     let number = |(label, line): (&String, &u64)| {
-        let place = classes.iter().position(|class| class == label);
-        place.map(|place| place as u32).ok_or_else(|| DataError::Row {
-            path: path.to_owned(),
-            line: *line,
-            reason: format!("class {label:?} is not among data.classes: {}", classes.join(", ")),
-        })
+        place_of(label, classes).map_err(|reason| DataError::Row { path: path.to_owned(), line: *line, reason })
     };
     Ok(Raw {
         input: vec![table.names.len()],

@@ -40,14 +40,14 @@ impl NetworkHandle {
         task: TaskId,
         events: mpsc::Sender<NetworkEvent>,
     ) -> Result<(Self, Start), NetworkError> {
-        Self::in_circumstances(config, identity, task, events, NetworkEnvironment::default())
+        Self::in_environment(config, identity, task, events, NetworkEnvironment::default())
     }
 
     /// The same in environment of its own.
     ///
     /// # Errors
     /// [`NetworkError::Setup`], which only a broken build can do.
-    pub fn in_circumstances(
+    pub fn in_environment(
         config: NetworkConfig,
         identity: Identity,
         task: TaskId,

@@ -8,15 +8,15 @@
 //! for one peer.
 
 mod disagreement;
-mod meetings;
 mod observer;
+mod recent_draws;
 mod size;
 pub mod trial;
 mod verdict;
 
 pub use disagreement::{CLIP, Disagreement, MAX_SQUARED, squared_distance};
-pub use meetings::{MAX_PEERS, Meetings};
 pub use observer::{Estimate, EstimateReport, Observer, RoundObservation};
+pub use recent_draws::{MAX_PEERS, RecentDraws};
 pub use size::{
     AGREE, DEFAULT_VALUES, EPOCH_ROUNDS, MATURE_ROUNDS, MAX_EPOCH, MAX_VALUES, MIN_VALUES, SETTLE_ROUNDS, SizeEstimate,
     SizeEstimator, SizeSketch, VALUE_RANGE,

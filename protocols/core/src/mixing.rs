@@ -77,17 +77,17 @@ pub enum Rule {
     Median,
     /// Coordinate mean without the `b` largest and smallest, then the own model with one share.
     TrimmedMean {
-        /// Liars assumed among the candidates.
+        /// Byzantine peers assumed among the candidates.
         b: u16,
     },
     /// Mean of own and the n - b candidates with the best Krum scores.
     MultiKrum {
-        /// Liars assumed among the candidates.
+        /// Byzantine peers assumed among the candidates.
         b: u16,
     },
     /// Iterative outlier scissor.
     Ios {
-        /// Liars assumed among the candidates.
+        /// Byzantine peers assumed among the candidates.
         b: u16,
     },
     /// Self-centred clipping.

@@ -5,7 +5,7 @@ use peerlearn::data::Loaded;
 use super::Experiment;
 use crate::record::BaselineOutcome;
 use crate::run::RunError;
-use crate::scenario::{Partitioned, Plan};
+use crate::scenario::{Partitioned, Plan, pooled_rows};
 
 impl Experiment {
     /// Also trains the same model alone on the rows of each honest peer and on all rows pooled, once each seed is over.
@@ -13,12 +13,15 @@ impl Experiment {
     /// # Errors
     /// Peers see other columns, or are too many.
     pub fn with_baselines(self) -> Result<Self, RunError> {
-        if self.plans.iter().any(|(_, rows)| rows.pooled.is_none()) {
-            let reason =
-                "peers see different columns, or are too many to train each of them once more; leave out --baselines";
-            return Err(RunError::Baselines { reason: reason.to_owned() });
-        }
-        Ok(Self { compares: true, ..self })
+        let too_many =
+            || "peers see different columns, or are too many to train each of them once more; leave out --baselines";
+        let pooled = |(plan, _): &(Plan, Partitioned)| {
+            let pooled = pooled_rows(&self.document, &plan.scenario.data, plan.peers.len(), plan.seed)?;
+            let pooled = pooled.ok_or_else(|| RunError::Baselines { reason: too_many().to_owned() })?;
+            Ok((plan.seed, pooled))
+        };
+        let pooled = self.plans.iter().map(pooled).collect::<Result<_, RunError>>()?;
+        Ok(Self { pooled, ..self })
     }
 
     /// Trained for as many rounds as the slowest peer closed, by the recipe of the first honest peer.
@@ -28,7 +31,7 @@ impl Experiment {
         rows: &Partitioned,
         rounds: u64,
     ) -> Result<Option<BaselineOutcome>, RunError> {
-        let Some(pooled) = rows.pooled.as_ref().filter(|_| self.compares) else { return Ok(None) };
+        let Some(pooled) = self.pooled.get(&plan.seed) else { return Ok(None) };
         let Some(first) = plan.honest().next() else { return Ok(None) };
         let parts: Vec<Loaded> = plan.honest().map(|peer| rows.parts[peer].clone()).collect();
         let found = peerlearn_harness::baselines(&plan.peers[first].config, &parts, pooled, rounds);

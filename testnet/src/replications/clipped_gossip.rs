@@ -59,7 +59,7 @@ struct Shape {
     iterations: u64,
     /// Honest peers.
     peers: usize,
-    /// Liars that everybody hears.
+    /// Byzantine peers that everybody hears.
     byzantine: usize,
     /// Parts that the training rows are partitioned into; peers get the first ones.
     parts: usize,

@@ -20,6 +20,8 @@ use super::{DataSetup, Document, ScenarioError};
 const LEAST: usize = 2;
 /// Most peers that are compared with training alone: each of them is trained once more.
 const MOST_COMPARED: usize = 64;
+/// How a partition begins that gives each peer other columns.
+const FEATURES: &str = "features:";
 /// Largest file with saved parts.
 const MAX_SAVED: u64 = 1 << 30;
 
@@ -43,8 +45,6 @@ pub struct Partitioned {
     pub assignment: RowAssignment,
     /// The rows.
     pub parts: Vec<Loaded>,
-    /// All of them in one place, to compare with; none where peers see other columns, or are too many to compare.
-    pub pooled: Option<Loaded>,
 }
 
 /// A source with a part for each of its rows, where a column says so.
@@ -82,24 +82,13 @@ pub fn partition_rows(
     if !(0.0..=0.9).contains(&setup.validation) {
         return Err(wrong("validation", "a fraction from 0 to 0.9".to_owned()));
     }
-    let source = read(document, setup)?;
-    if source.test.is_none() {
-        return Err(wrong("source", "there are no rows to measure on; name some with test_where".to_owned()));
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut usable: Vec<usize> = (0..source.train.labels.len()).collect();
-    if setup.rows > 0 && setup.rows < usable.len() {
-        usable.shuffle(&mut rng);
-        usable.truncate(setup.rows);
-        usable.sort_unstable();
-    }
+    let (source, usable) = read_usable(document, setup, seed)?;
     let parts = assign(document, setup, &source, &usable, peers, seed).map_err(|reason| wrong("partition", reason))?;
     if let Some(poor) = parts.iter().position(|part| part.len() < LEAST) {
         let reason = format!("peer {poor} would get {} rows; at least {LEAST} are needed", parts[poor].len());
         return Err(wrong("partition", reason));
     }
-    let scaling: Scaling = setup.scaling.parse().map_err(|reason| wrong("scaling", reason))?;
-    let scaling = if scaling == Scaling::Auto { source.scaling } else { scaling };
+    let scaling = scaling_of(document, setup, &source)?;
     let views = feature_views(setup, &source.train, peers).map_err(|reason| wrong("partition", reason))?;
     let load = |(peer, rows): (usize, &Vec<usize>)| -> Result<Loaded, DataError> {
         let Some(views) = &views else {
@@ -112,11 +101,48 @@ pub fn partition_rows(
     };
     let loaded = parts.iter().enumerate().map(load).collect::<Result<_, _>>();
     let loaded = loaded.map_err(|error| wrong("source", error.to_string()))?;
-    let pooled = (views.is_none() && peers <= MOST_COMPARED)
-        .then(|| prepare(&source.train, &usable, source.test.as_ref(), scaling, setup.validation, seed));
-    let pooled = pooled.transpose().map_err(|error| wrong("source", error.to_string()))?;
     let assignment = RowAssignment { partition: setup.partition.clone(), seed, parts };
-    Ok(Partitioned { assignment, parts: loaded, pooled })
+    Ok(Partitioned { assignment, parts: loaded })
+}
+
+/// All rows that [`partition_rows`] partitions, in one place, to compare with; `None` where peers see other columns, or are too
+/// many to compare.
+///
+/// # Errors
+/// As [`partition_rows`].
+pub fn pooled_rows(
+    document: &Document,
+    setup: &DataSetup,
+    peers: usize,
+    seed: u64,
+) -> Result<Option<Loaded>, ScenarioError> {
+    if setup.partition.starts_with(FEATURES) || peers > MOST_COMPARED {
+        return Ok(None);
+    }
+    let (source, usable) = read_usable(document, setup, seed)?;
+    let scaling = scaling_of(document, setup, &source)?;
+    let pooled = prepare(&source.train, &usable, source.test.as_ref(), scaling, setup.validation, seed);
+    pooled.map(Some).map_err(|error| document.wrong("data.source", error.to_string()))
+}
+
+/// The source, and which of its rows the scenario uses.
+fn read_usable(document: &Document, setup: &DataSetup, seed: u64) -> Result<(Source, Vec<usize>), ScenarioError> {
+    let source = read(document, setup)?;
+    if source.test.is_none() {
+        return Err(document.wrong("data.source", "there are no rows to measure on; name some with test_where"));
+    }
+    let mut usable: Vec<usize> = (0..source.train.labels.len()).collect();
+    if setup.rows > 0 && setup.rows < usable.len() {
+        usable.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        usable.truncate(setup.rows);
+        usable.sort_unstable();
+    }
+    Ok((source, usable))
+}
+
+fn scaling_of(document: &Document, setup: &DataSetup, source: &Source) -> Result<Scaling, ScenarioError> {
+    let scaling: Scaling = setup.scaling.parse().map_err(|reason: String| document.wrong("data.scaling", reason))?;
+    Ok(if scaling == Scaling::Auto { source.scaling } else { scaling })
 }
 
 fn assign(
@@ -213,7 +239,7 @@ fn saved(path: &Path, rows: usize, peers: usize) -> Result<Vec<Vec<usize>>, Stri
 
 /// Under `features:K`, the features each peer sees: K equal groups of columns, partitioned in turn.
 fn feature_views(setup: &DataSetup, train: &Raw, peers: usize) -> Result<Option<Vec<Vec<bool>>>, String> {
-    let Some(groups) = setup.partition.strip_prefix("features:") else { return Ok(None) };
+    let Some(groups) = setup.partition.strip_prefix(FEATURES) else { return Ok(None) };
     let width: usize = train.input.iter().product();
     let groups: usize = groups
         .parse()

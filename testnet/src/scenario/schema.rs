@@ -181,7 +181,7 @@ pub enum FaultKind {
     LostDisk,
     /// A polite end; back after `lasts`.
     Leave,
-    /// A laptop's lid: stopped, and continued after `lasts`.
+    /// A suspended laptop: stopped, and continued after `lasts`.
     Freeze,
     /// The network falls into `pieces`, for `lasts`.
     Partition,

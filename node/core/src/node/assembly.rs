@@ -103,7 +103,7 @@ impl Assembly {
         let (settings, identity) = (self.config.network.clone(), self.identity.clone());
         let about = self.environment.clone();
         let (network, network_start) =
-            NetworkHandle::in_circumstances(settings, identity, self.task.id(), sender, about)?;
+            NetworkHandle::in_environment(settings, identity, self.task.id(), sender, about)?;
         let events = EventBus::new(network.local(), clock.clone());
         Ok(Ground { clock, events, network, network_start, inbox })
     }

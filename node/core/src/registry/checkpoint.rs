@@ -13,6 +13,7 @@ use peerlearn_runtime::files::{Readers, write_whole};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::RegistryError;
+use super::home::read_if_there;
 
 /// Where a restart goes on from.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,11 +144,7 @@ pub fn load_checkpoint(home: &Path, task: TaskId, layout: &Layout) -> Result<Opt
 }
 
 fn load(path: &Path, task: TaskId, layout: &Layout) -> Result<Option<Checkpoint>, RegistryError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(RegistryError::Io { action: "read", path: path.to_owned(), source }),
-    };
+    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
     let wrong = |reason: &str| damaged(path, reason);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(&error.to_string()))?;
     let header = header.metadata().clone().unwrap_or_default();

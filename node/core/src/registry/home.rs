@@ -95,6 +95,10 @@ impl Home {
         let path = self.file(PREPROCESSING);
         let json = serde_json::to_vec_pretty(preprocessing);
         let json = json.map_err(|error| RegistryError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        // Most starts find what they would write.
+        if read_if_there(&path)?.is_some_and(|held| held == json) {
+            return Ok(());
+        }
         Ok(write_whole(&path, &json, Readers::Usual)?)
     }
 
@@ -125,12 +129,16 @@ impl Home {
 /// The file is damaged, or cannot be read.
 pub fn preprocessing_of(home: &Path) -> Result<Option<Preprocessing>, RegistryError> {
     let path = home.join(PREPROCESSING);
-    match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|error| RegistryError::Damaged { path, reason: error.to_string() }),
+    let held = read_if_there(&path)?.map(|json| serde_json::from_slice(&json));
+    held.transpose().map_err(|error| RegistryError::Damaged { path, reason: error.to_string() })
+}
+
+/// The bytes of a file; `None` where there is none.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, RegistryError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RegistryError::Io { action: "read", path, source }),
+        Err(source) => Err(RegistryError::Io { action: "read", path: path.to_owned(), source }),
     }
 }
 
@@ -140,17 +148,11 @@ pub fn preprocessing_of(home: &Path) -> Result<Option<Preprocessing>, RegistryEr
 /// The file is damaged, may be read by others, or cannot be read.
 pub fn identity_of(home: &Path) -> Result<Option<Identity>, RegistryError> {
     let path = home.join("identity.key");
-    match std::fs::read(&path) {
-        Ok(secret) => {
-            check_private(&path)?;
-            let reason = "it is no ed25519 key of 32 bytes".to_owned();
-            let secret = <[u8; 32]>::try_from(secret);
-            let secret = secret.map_err(|_| RegistryError::Damaged { path: path.clone(), reason })?;
-            Ok(Some(Identity::from_secret(secret)))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RegistryError::Io { action: "read", path, source }),
-    }
+    let Some(secret) = read_if_there(&path)? else { return Ok(None) };
+    check_private(&path)?;
+    let reason = "it is no ed25519 key of 32 bytes".to_owned();
+    let secret = <[u8; 32]>::try_from(secret).map_err(|_| RegistryError::Damaged { path, reason })?;
+    Ok(Some(Identity::from_secret(secret)))
 }
 
 #[cfg(unix)]

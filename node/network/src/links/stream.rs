@@ -1,4 +1,4 @@
-//! Streams that obey [`Links`].
+//! Streams shaped by [`Links`].
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -35,7 +35,7 @@ pub fn shaped(sound: Connections, links: Option<&Links>) -> Connections {
     sound.and_then(shape).boxed()
 }
 
-/// A muxer whose streams obey the links to its peer.
+/// A muxer whose streams are shaped by the links to its peer.
 pub struct ShapedMuxer<M> {
     inner: Pin<Box<M>>,
     peer: PeerId,

@@ -82,7 +82,7 @@ impl Observer {
 
     /// Takes in that this peer drew another one, whether or not anything came of it.
     pub fn drew(&mut self, peer: PeerId) {
-        self.size.met(peer);
+        self.size.drew(peer);
     }
 
     /// Takes in what a drawn peer reported.

@@ -35,7 +35,7 @@ pub const VALUE_RANGE: RangeInclusive<f32> = 1e-12..=40.0;
 ///
 /// A peer's draws follow from its id and the epoch, so that drawing again until they suit means making new identities.
 /// A sketch does not say whose each minimum is: *a Byzantine peer can lower minima and so raise the estimate*, up to
-/// the bound that [`super::Meetings::most`] sets; it cannot lower the estimate, as nothing raises a minimum.
+/// the bound that [`super::RecentDraws::most`] sets; it cannot lower the estimate, as nothing raises a minimum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SizeSketch {
     epoch: u64,

@@ -1,4 +1,4 @@
-//! What only many nodes together show: views, estimates, mass and meetings.
+//! What only many nodes together show: views, estimates, mass and pairwise sessions.
 
 use std::collections::BTreeSet;
 

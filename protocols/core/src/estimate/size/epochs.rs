@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{MAX_EPOCH, SizeSketch};
-use crate::estimate::{EstimateError, Meetings};
+use crate::estimate::{EstimateError, RecentDraws};
 use crate::id::PeerId;
 
 /// Rounds of its own after which a peer opens the next epoch, unless another did before.
@@ -52,7 +52,7 @@ pub struct SizeEstimator {
     rounds: u32,
     settled: Option<f64>,
     claims: VecDeque<(PeerId, u64)>,
-    meetings: Meetings,
+    recent_draws: RecentDraws,
 }
 
 impl SizeEstimator {
@@ -63,7 +63,7 @@ impl SizeEstimator {
     /// As [`SizeSketch::of`].
     pub fn new(me: PeerId, epoch: u64, values: usize) -> Result<Self, EstimateError> {
         let sketch = SizeSketch::of(&me, epoch, values)?;
-        Ok(Self { me, sketch, rounds: 0, settled: None, claims: VecDeque::new(), meetings: Meetings::default() })
+        Ok(Self { me, sketch, rounds: 0, settled: None, claims: VecDeque::new(), recent_draws: RecentDraws::default() })
     }
 
     /// The sketch to send along.
@@ -72,8 +72,8 @@ impl SizeEstimator {
     }
 
     /// Takes in that this peer drew another one at random, whether or not its model then arrived.
-    pub fn met(&mut self, peer: PeerId) {
-        self.meetings.met(peer);
+    pub fn drew(&mut self, peer: PeerId) {
+        self.recent_draws.drew(peer);
     }
 
     /// Takes in the sketch of a peer. A sketch of a former epoch is ignored; one of a later epoch moves this peer there
@@ -111,7 +111,7 @@ impl SizeEstimator {
     pub fn estimate(&self) -> Option<SizeEstimate> {
         let current = (self.rounds >= SETTLE_ROUNDS).then(|| self.sketch.estimate());
         let sketch = current.or(self.settled)?;
-        let most = self.meetings.most();
+        let most = self.recent_draws.most();
         Some(SizeEstimate { peers: most.map_or(sketch, |most| sketch.min(most)), sketch, most })
     }
 
@@ -129,7 +129,7 @@ impl SizeEstimator {
         epochs.sort_unstable_by(|a, b| b.cmp(a));
         let (own, is_mature) = (self.sketch.epoch(), self.rounds >= MATURE_ROUNDS);
         // Where fewer than AGREE others exist, AGREE would never agree.
-        let needed = if is_mature { self.meetings.distinct().clamp(1, AGREE) } else { AGREE };
+        let needed = if is_mature { self.recent_draws.distinct().clamp(1, AGREE) } else { AGREE };
         let agreed = epochs.get(needed - 1).copied().unwrap_or(own);
         let step = if is_mature && !epochs.is_empty() { own + 1 } else { own };
         agreed.max(step)

@@ -92,7 +92,7 @@ fn a_byzantine_peer_raises_the_estimate_to_the_cap_only() {
 #[test]
 fn one_peer_moves_the_epoch_by_one_and_only_when_it_is_due() {
     let mut me = estimator(0);
-    (1..=3).for_each(|index| me.met(peer(index)));
+    (1..=3).for_each(|index| me.drew(peer(index)));
     me.receive(peer(1), &sketch(1, 1_000_000)).unwrap();
     assert_eq!(me.sketch().epoch(), 0);
     rounds(&mut me, MATURE_ROUNDS);
@@ -113,7 +113,7 @@ fn several_peers_move_it_to_what_all_of_them_reach() {
 #[test]
 fn a_pair_meets_in_one_epoch() {
     let mut me = estimator(0);
-    me.met(peer(1));
+    me.drew(peer(1));
     rounds(&mut me, MATURE_ROUNDS);
     me.receive(peer(1), &sketch(1, 57)).unwrap();
     assert_eq!(me.sketch().epoch(), 57);
@@ -155,7 +155,7 @@ proptest! {
         let mut me = estimator(0);
         for (from, epoch, value, closes) in heard {
             let before = me.sketch().epoch();
-            me.met(peer(from));
+            me.drew(peer(from));
             me.receive(peer(from), &SizeSketch::from_parts(epoch, vec![value; 64]).unwrap()).unwrap();
             if closes {
                 me.close_round();

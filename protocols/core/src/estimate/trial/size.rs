@@ -97,7 +97,7 @@ fn round(all: &mut [SizeEstimator], byzantine: Option<usize>, rng: &mut ChaCha8R
     let peers = all.len();
     for (own, estimator) in all.iter_mut().enumerate() {
         for other in partners(own, peers, rng) {
-            estimator.met(peer(other));
+            estimator.drew(peer(other));
             estimator.receive(peer(other), &sent[other])?;
         }
         estimator.close_round();

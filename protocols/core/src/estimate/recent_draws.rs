@@ -20,14 +20,14 @@ const HALVINGS: u32 = 40;
 /// full window, below 10 % up to 1000. It presumes uniform draws: a peer that draws a few favourites again and again
 /// underestimates. It takes 512 draws to forget a former size.
 #[derive(Debug, Clone, Default)]
-pub struct Meetings {
+pub struct RecentDraws {
     draws: VecDeque<PeerId>,
     times: BTreeMap<PeerId, u32>,
 }
 
-impl Meetings {
+impl RecentDraws {
     /// Remembers a draw this peer made itself; the oldest is forgotten.
-    pub fn met(&mut self, peer: PeerId) {
+    pub fn drew(&mut self, peer: PeerId) {
         if self.draws.len() == WINDOW
             && let Some(oldest) = self.draws.pop_front()
         {
@@ -117,22 +117,22 @@ mod tests {
         PeerId(id)
     }
 
-    fn drawn(others: u64, draws: usize, seed: u64) -> Meetings {
+    fn drawn(others: u64, draws: usize, seed: u64) -> RecentDraws {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut meetings = Meetings::default();
-        (0..draws).for_each(|_| meetings.met(peer(rng.random_range(0..others))));
-        meetings
+        let mut recent_draws = RecentDraws::default();
+        (0..draws).for_each(|_| recent_draws.drew(peer(rng.random_range(0..others))));
+        recent_draws
     }
 
     #[test]
     fn says_nothing_before_a_repeat_and_the_truth_for_a_pair() {
-        let mut meetings = Meetings::default();
-        assert_eq!((meetings.estimate(), meetings.most()), (None, None));
-        meetings.met(peer(1));
-        assert_eq!((meetings.estimate(), meetings.most()), (None, None));
-        (0..600).for_each(|_| meetings.met(peer(1)));
-        assert!((meetings.estimate().unwrap() - 2.0).abs() < 0.01);
-        assert!(meetings.most().unwrap() < 4.0, "{:?}", meetings.most());
+        let mut recent_draws = RecentDraws::default();
+        assert_eq!((recent_draws.estimate(), recent_draws.most()), (None, None));
+        recent_draws.drew(peer(1));
+        assert_eq!((recent_draws.estimate(), recent_draws.most()), (None, None));
+        (0..600).for_each(|_| recent_draws.drew(peer(1)));
+        assert!((recent_draws.estimate().unwrap() - 2.0).abs() < 0.01);
+        assert!(recent_draws.most().unwrap() < 4.0, "{:?}", recent_draws.most());
     }
 
     #[test]
@@ -159,13 +159,13 @@ mod tests {
     proptest! {
         #[test]
         fn memory_is_bounded_and_answers_are_ordered(ids in prop::collection::vec(0_u64..300, 0..1500)) {
-            let mut meetings = Meetings::default();
-            ids.iter().for_each(|id| meetings.met(peer(*id)));
-            prop_assert!(meetings.draws.len() <= WINDOW && meetings.distinct() <= WINDOW);
-            prop_assert_eq!(meetings.times.values().sum::<u32>() as usize, meetings.draws.len());
-            if let Some(estimate) = meetings.estimate() {
-                prop_assert!(estimate >= meetings.distinct() as f64);
-                prop_assert!(meetings.most().is_none_or(|most| most >= 0.999 * estimate));
+            let mut recent_draws = RecentDraws::default();
+            ids.iter().for_each(|id| recent_draws.drew(peer(*id)));
+            prop_assert!(recent_draws.draws.len() <= WINDOW && recent_draws.distinct() <= WINDOW);
+            prop_assert_eq!(recent_draws.times.values().sum::<u32>() as usize, recent_draws.draws.len());
+            if let Some(estimate) = recent_draws.estimate() {
+                prop_assert!(estimate >= recent_draws.distinct() as f64);
+                prop_assert!(recent_draws.most().is_none_or(|most| most >= 0.999 * estimate));
             }
         }
     }
