@@ -10,7 +10,7 @@ failed=0
 complain() { printf 'forbidden: %s\n' "$*"; failed=1; }
 
 # Crates. What a crate does not depend on it cannot name, so the compiler checks every arrow that is not allowed here.
-crates="peerlearn-protocols peerlearn-sim peerlearn-runtime peerlearn-data peerlearn-learner peerlearn-network peerlearn
+crates="peerlearn-protocols peerlearn-task peerlearn-sim peerlearn-runtime peerlearn-data peerlearn-learner peerlearn-network peerlearn
   peerlearn-harness peerlearn-cli"
 declare -A direct
 for crate in $crates; do
@@ -25,12 +25,13 @@ arrows() { # CRATE [CRATE IT MAY NAME...]
 }
 ground="peerlearn-protocols peerlearn-runtime"
 arrows peerlearn-protocols
+arrows peerlearn-task peerlearn-protocols
 arrows peerlearn-sim peerlearn-protocols
 arrows peerlearn-runtime peerlearn-protocols
-arrows peerlearn-data $ground
+arrows peerlearn-data $ground peerlearn-task
 arrows peerlearn-learner $ground
 arrows peerlearn-network $ground
-arrows peerlearn $ground peerlearn-data peerlearn-learner peerlearn-network
+arrows peerlearn $ground peerlearn-task peerlearn-data peerlearn-learner peerlearn-network
 arrows peerlearn-harness peerlearn
 arrows peerlearn-cli peerlearn peerlearn-harness
 
@@ -66,7 +67,7 @@ found=$(grep -rln 'bincode::' $p | grep -v '^protocols/core/src/wire/codec.rs$' 
 
 # node/data: readers do not name what calls them.
 d=node/data/src
-forbid "$d/raw.rs $d/csv.rs $d/digits.rs $d/idx.rs" '(crate|super)::load' 'a reader names the loader'
+forbid "$d/raw.rs $d/csv.rs $d/digits.rs $d/records $d/arrays.rs $d/arrays" '(crate|super)::(load|encode|survey|table)' 'a reader names what calls it'
 
 # node/core: components meet through handles.
 n=node/core/src

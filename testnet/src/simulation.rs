@@ -22,6 +22,9 @@ pub enum ModelError {
     /// The learner of nodes refuses.
     #[error(transparent)]
     Learn(#[from] LearnError),
+    /// Its targets are numbers.
+    #[error("the simulator has models of classes only; run rows whose targets are numbers with real nodes")]
+    Numbers,
     /// Its parameters are impossible.
     #[error(transparent)]
     Params(#[from] ParamsError),
@@ -31,8 +34,11 @@ pub enum ModelError {
 /// others are the modules of nodes.
 ///
 /// # Errors
-/// The family cannot take such rows.
+/// The family cannot take such rows, or their targets are numbers.
 pub fn model(family: &ModelFamily, rows: &Dataset) -> Result<Box<dyn Model>, ModelError> {
+    if rows.numbers().is_some() {
+        return Err(ModelError::Numbers);
+    }
     let hidden: &[usize] = match family {
         ModelFamily::Linear => &[],
         ModelFamily::Mlp(hidden) => hidden,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use peerlearn::data::Partition;
 use peerlearn::learner::ModelFamily;
 
+use crate::access::{InviteArgs, MembersArgs};
 use crate::telemetry::LogFormat;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -40,12 +41,24 @@ pub struct Cli {
 pub enum Command {
     /// Runs many real peers on this machine, lets them learn together, and compares.
     Demo(Box<DemoArgs>),
+    /// Looks at your own data and writes task.toml: what a network is to learn, for others to join.
+    New(Box<NewArgs>),
+    /// What a task says: check it, show it, compare two, continue one.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// What a file holds, and whether it fits a task. Nothing leaves this machine.
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Writes a commented peerlearn.toml.
     Init(InitArgs),
     /// Runs a node until it is stopped.
     Run(Box<RunArgs>),
     /// Prints a ticket with which others can join the running node.
     Ticket(TicketArgs),
+    /// Prints a ticket that makes whoever has it a member, where not everybody is; only an owner can.
+    Invite(InviteArgs),
+    /// Lists members, those that wait to be let in, and those refused; lets somebody in.
+    Members(MembersArgs),
     /// Runs a node that starts by dialling the peer of a ticket; a node that runs there already dials it.
     Join(Box<JoinArgs>),
     /// Asks the running node how it is.
@@ -138,8 +151,191 @@ pub struct InitArgs {
     pub file: PathBuf,
 }
 
+/// Which data, and how they differ from what the task expects.
+#[derive(Debug, Args, Clone, Default)]
+pub struct DataArgs {
+    /// Your data: a table (CSV, TSV, JSON lines, Parquet, packed or not), a folder of tables, of IDX files (MNIST) or of pictures,
+    /// an .npz file, or - for a table on standard input.
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// For tables: the column with the answer, where it has another name than in the task.
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// For tables: a second file to measure on.
+    #[arg(long, value_name = "PATH")]
+    pub test: Option<PathBuf>,
+    /// Where your file differs from the task: COLUMN=NAME-IN-FILE, COLUMN:VALUE=WORD-IN-FILE, COLUMN@UNIT, or COLUMN!WORD for
+    /// rows to leave out. May be repeated.
+    #[arg(long = "map", value_name = "WHAT")]
+    pub map: Vec<String>,
+}
+
+const NEW_EXAMPLES: &str = "Examples:
+  peerlearn new patients.csv --label disease
+  peerlearn new houses.parquet --label price --name house-prices --to houses.toml
+  peerlearn new pictures/ --size 64x64
+Then: read and edit task.toml, peerlearn run --task task.toml --data patients.csv, peerlearn ticket";
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+#[command(after_help = NEW_EXAMPLES)]
+pub struct NewArgs {
+    /// Your data; without any, a task for the built-in digits is written, to look at.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The column with the answer [default: guessed, and said].
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Name of the task [default: that of the file].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The model: linear, mlp:SIZES or cnn [default: mlp:64,32].
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<ModelFamily>,
+    /// Whether the answer is one of a list of classes or a number [default: guessed, and said].
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub output: Option<OutputChoice>,
+    /// Columns to learn from, separated by commas [default: all that can be].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// For pictures: height and width of an input, for example 64x64.
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    pub size: Option<[usize; 2]>,
+    /// Who may join: open (anyone who has the ticket), invited, approved.
+    #[arg(long, value_enum, default_value_t = JoinChoice::Invited, value_name = "WHO")]
+    pub join: JoinChoice,
+    /// Leave out mean and deviation of your columns; others then need an agreed frame before they can learn well.
+    #[arg(long)]
+    pub no_numbers: bool,
+    /// Take the columns from a Frictionless Table Schema instead of guessing them.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Where to write it; an existing file is never replaced.
+    #[arg(long = "to", default_value = "task.toml", value_name = "FILE")]
+    pub to: PathBuf,
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    /// How the file is read, as in peerlearn.toml: data.dialect.… May be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// The kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputChoice {
+    /// One of a list.
+    Classes,
+    /// A number: regression.
+    Number,
+}
+
+/// Who may join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum JoinChoice {
+    /// Anyone who has the ticket.
+    Open,
+    /// Whoever has an invitation.
+    Invited,
+    /// Whoever an owner has approved.
+    Approved,
+}
+
+/// What can be asked of a task.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// Checks a task.toml: every key, with the line of what is wrong.
+    Check {
+        /// The file.
+        #[arg(default_value = "task.toml", value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Shows a task: a file's, a ticket's, or that of a home directory.
+    Show {
+        /// A task.toml or a ticket [default: the task of --home, else task.toml].
+        #[arg(value_name = "FILE|TICKET")]
+        what: Option<String>,
+        /// How: words, toml, json (the bytes that are hashed), or tableschema (Frictionless).
+        #[arg(long = "as", value_enum, default_value_t = ShowAs::Words, value_name = "FORM")]
+        form: ShowAs,
+        #[command(flatten)]
+        home: HomeArgs,
+    },
+    /// Continues a task with an edited one: more classes, a column, other numbers. The home keeps the weights that still mean the
+    /// same; hand on a new ticket afterwards.
+    Upgrade {
+        /// The edited task.toml; its parent is filled in.
+        file: PathBuf,
+        #[command(flatten)]
+        home: HomeArgs,
+    },
+    /// Says in what two tasks differ, and what that means for weights.
+    Diff {
+        /// The one.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+}
+
+/// Forms of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShowAs {
+    /// For people.
+    Words,
+    /// As a task.toml.
+    Toml,
+    /// The bytes that are hashed.
+    Json,
+    /// A Frictionless Table Schema v2.
+    Tableschema,
+}
+
+/// What can be asked of a file.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Says what was understood of a file, and whether it fits a task. Exit code 4 where it does not.
+    Check(DataCheckArgs),
+    /// Shows columns, ranges, class counts, a few rows, and what goes where.
+    Show(DataCheckArgs),
+}
+
+/// Arguments of `data check` and `data show`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  peerlearn data check mine.csv --task task.toml\n  peerlearn data show mine.csv --picture mine.svg")]
+pub struct DataCheckArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The task it is to fit: a task.toml or a ticket [default: the task of --home, if there is one].
+    #[arg(long, value_name = "FILE|TICKET")]
+    pub task: Option<String>,
+    /// The column with the answer.
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// As of `join`. May be repeated.
+    #[arg(long = "map", value_name = "WHAT")]
+    pub map: Vec<String>,
+    /// Draw how the values of each column are spread, to this SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    /// How the file is read, as in peerlearn.toml: data.dialect.… May be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let wrong = || "height and width, for example 64x64".to_owned();
+    let (height, width) = text.split_once('x').ok_or_else(wrong)?;
+    Ok([height.parse().map_err(|_| wrong())?, width.parse().map_err(|_| wrong())?])
+}
+
 const RUN_EXAMPLES: &str = "Examples:
-  peerlearn run
+  peerlearn run --task digits
+  peerlearn run --task task.toml --data patients.csv
   peerlearn run --home ant --set data.partition=dirichlet:0.1
   PEERLEARN_NETWORK__LISTEN=/ip4/0.0.0.0/tcp/4001 peerlearn run";
 
@@ -151,6 +347,15 @@ pub struct RunArgs {
     pub(super) home: HomeArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// What to learn: a task.toml, or digits for the public network of the built-in digits [default: that of --home, else a
+    /// network of its own until others join].
+    #[arg(long, env = "PEERLEARN_TASK", value_name = "FILE|digits")]
+    pub task: Option<String>,
+    /// What this node calls itself to members, where not everybody takes part [default: as before, else the user's name].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Append everything that happens to this file, one JSON object a line. Beyond 64 MiB it becomes FILE.1.
     #[arg(long, env = "PEERLEARN_EVENTS", value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -158,12 +363,17 @@ pub struct RunArgs {
 
 /// Arguments of `join`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  peerlearn join peerlearn1AAAA…\n  peerlearn join --home bat \"$(cat ticket)\"")]
+#[command(
+    after_help = "Examples:\n  peerlearn join peerlearn2AAAA… --data mine.csv --label diagnosis\n  peerlearn join --home bat \"$(cat ticket)\""
+)]
 pub struct JoinArgs {
     /// The ticket, as `peerlearn ticket` prints it, or a multiaddress.
     pub ticket: String,
     #[command(flatten)]
     pub(super) run: RunArgs,
+    /// Join without asking, also where nobody is there to be asked.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// Arguments of `ticket`.
@@ -195,12 +405,14 @@ pub struct StatusArgs {
 
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  peerlearn eval --home ant\n  peerlearn eval --set data.source=other.csv --json")]
+#[command(after_help = "Examples:\n  peerlearn eval --home ant\n  peerlearn eval --data other.csv --json")]
 pub struct EvalArgs {
     #[command(flatten)]
     pub(super) home: HomeArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
     /// Print the result as one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -212,7 +424,8 @@ pub struct EvalArgs {
     after_help = "Examples:\n  peerlearn predict --input patients.csv\n  peerlearn predict --input t10k-images-idx3-ubyte.gz --output answers.csv --home ant"
 )]
 pub struct PredictArgs {
-    /// A CSV file with the columns that the model has learnt from, in any order, or for images an IDX file.
+    /// A table with the columns that the model has learnt from, in any order (- is standard input), or for pictures a folder, one
+    /// picture, an IDX or an .npz file.
     #[arg(long, short, value_name = "FILE")]
     pub input: PathBuf,
     /// Where to write the answers as CSV [default: standard output].
@@ -222,6 +435,9 @@ pub struct PredictArgs {
     pub(super) home: HomeArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    /// Where your file differs from the task, as of `join`. May be repeated.
+    #[arg(long = "map", value_name = "WHAT")]
+    pub map: Vec<String>,
 }
 
 /// Arguments of `export`.
@@ -236,6 +452,8 @@ pub struct ExportArgs {
     pub(super) home: HomeArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
 }
 
 fn fraction(text: &str) -> Result<f32, String> {

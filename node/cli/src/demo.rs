@@ -27,6 +27,7 @@ pub(super) async fn demo(args: Box<DemoArgs>) -> Result<Exit, CliError> {
     });
     let mut view = View::new(plan.peers, plan.rounds);
     let ending = run(&plan, stop, |progress| match progress {
+        Progress::Data { said } => said.iter().for_each(|line| super::tell(&line.replace('\n', "; "))),
         Progress::Event(board, _) => view.show(board, false),
         Progress::Baselines { models } => view.baselines(models),
     })

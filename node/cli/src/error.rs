@@ -8,7 +8,8 @@ use peerlearn::NodeError;
 use peerlearn::config::ConfigError;
 use peerlearn::control::ControlError;
 use peerlearn::learner::LearnError;
-use peerlearn::registry::RegistryError;
+use peerlearn::registry::{RegistryError, UpgradeError};
+use peerlearn::task::DocumentError;
 use peerlearn::ticket::TicketError;
 use peerlearn_harness::DemoError;
 use thiserror::Error;
@@ -91,6 +92,34 @@ pub enum CliError {
         /// Why.
         reason: String,
     },
+    /// The command line contradicts itself, or asks for what cannot be.
+    #[error("{reason}")]
+    Usage {
+        /// Why.
+        reason: String,
+    },
+    /// A home cannot go on with another task.
+    #[error("cannot continue with the new task: {0}")]
+    Upgrade(#[from] UpgradeError),
+    /// A task.toml is wrong.
+    #[error("{path}, {error}", path = path.display())]
+    TaskFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        error: DocumentError,
+    },
+    /// A file cannot be learnt from for this task.
+    #[error("{path} does not fit:\n{findings}", findings = findings.trim_end())]
+    Unfit {
+        /// The file.
+        path: String,
+        /// What does not fit, one line each.
+        findings: String,
+    },
+    /// Somebody was asked and said no.
+    #[error("not joined; nothing has left this machine")]
+    Declined,
     /// There is nothing to measure or export.
     #[error("{home} has no checkpoint yet; run a node there first", home = home.display())]
     NoCheckpoint {
@@ -151,7 +180,11 @@ impl CliError {
             CliError::Control(_) => Exit::NotRunning,
             CliError::Learn(_) | CliError::NothingToMeasure => Exit::Data,
             CliError::Ticket(_) => Exit::Network,
-            CliError::NoCheckpoint { .. } => Exit::Home,
+            CliError::NoCheckpoint { .. } | CliError::Upgrade(_) => Exit::Home,
+            CliError::Usage { .. } => Exit::Usage,
+            CliError::TaskFile { .. } => Exit::Settings,
+            CliError::Unfit { .. } => Exit::Data,
+            CliError::Declined => Exit::Interrupted,
             CliError::File { .. }
             | CliError::Show(_)
             | CliError::Picture { .. }
@@ -181,7 +214,8 @@ impl CliError {
 
 fn node_exit(error: &NodeError) -> Exit {
     match error {
-        NodeError::Setting(_) | NodeError::Sampling(_) => Exit::Settings,
+        NodeError::Name { .. } => Exit::Usage,
+        NodeError::Setting(_) | NodeError::Sampling(_) | NodeError::Task(_) | NodeError::Model { .. } => Exit::Settings,
         NodeError::Data(_) | NodeError::Learn(_) => Exit::Data,
         NodeError::Registry(_) => Exit::Home,
         NodeError::Network(_) | NodeError::Contact { .. } => Exit::Network,

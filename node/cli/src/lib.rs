@@ -3,15 +3,23 @@
 //! Results go to standard output, everything else to standard error. Exit codes are listed in [`error::Exit`] and at
 //! the end of `peerlearn --help`.
 
+mod access;
 mod args;
+mod data;
 mod demo;
 mod ending;
 mod error;
+mod join;
+mod measured;
 mod model;
+mod new;
 mod node;
 mod picture;
+mod screen;
+mod setup;
 mod show;
 mod status;
+mod task;
 mod telemetry;
 mod view;
 
@@ -49,10 +57,15 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::demo(args).await,
+            Command::New(args) => new::new(&args),
+            Command::Task(command) => task::task(&command),
+            Command::Data(command) => data::data(&command),
             Command::Init(args) => node::init(&args),
-            Command::Run(args) => node::run(*args, None).await,
+            Command::Run(args) => node::run(*args).await,
             Command::Ticket(args) => node::ticket(&args).await,
-            Command::Join(args) => node::run(args.run, Some(args.ticket)).await,
+            Command::Invite(args) => access::invite(&args).await,
+            Command::Members(args) => access::members(&args).await,
+            Command::Join(args) => join::join(*args).await,
             Command::Status(args) => node::status(&args).await,
             Command::Stop(args) => node::stop(&args).await,
             Command::Eval(args) => model::eval(&args),

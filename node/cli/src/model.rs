@@ -1,18 +1,20 @@
 //! The model on disk: `eval`, `predict`, `export`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use peerlearn::NodeConfig;
-use peerlearn::data::{Loaded, Preprocessing, load_as};
-use peerlearn::learner::{Learner, build};
-use peerlearn::node::{NodeError, task_of};
-use peerlearn::protocols::task::Task;
-use peerlearn::registry::{self, Checkpoint, Manifest};
+use peerlearn::data::{Known, Loaded, Unanswered, load};
+use peerlearn::learner::{Evaluation, Learner, ModelFamily, build};
+use peerlearn::node::NodeError;
+use peerlearn::registry::{self, Checkpoint, HomeTask, Manifest};
+use peerlearn::task::{Output, OutputKind, Real, Task};
 use serde_json::json;
 
-use super::args::{EvalArgs, ExportArgs, PredictArgs};
+use super::args::{ConfigArgs, DataArgs, EvalArgs, ExportArgs, PredictArgs};
 use super::error::{CliError, Exit};
-use super::node::settings;
+use super::measured;
+use super::setup::{add_maps, layers, with_data};
 
 /// Rows that a model answers for at a time: enough to keep it busy, few enough for any memory.
 const ROWS_AT_A_TIME: usize = 1024;
@@ -21,97 +23,135 @@ const ROWS_AT_A_TIME: usize = 1024;
 struct OnDisk {
     checkpoint: Checkpoint,
     learner: Box<dyn Learner>,
-    data: Loaded,
-    task: Task,
-}
-
-fn on_disk(home: &Path, config: &NodeConfig) -> Result<OnDisk, CliError> {
-    let identity = registry::identity_of(home)?.map_or([0; 32], |identity| identity.peer().0);
-    let before = registry::preprocessing_of(home)?;
-    let data = load_as(&config.data, &identity, before.as_ref()).map_err(NodeError::Data)?;
-    let (checkpoint, learner, task) = model_on_disk(home, config, &data.preprocessing())?;
-    Ok(OnDisk { checkpoint, learner, data, task })
+    task: HomeTask,
+    whole: Task,
 }
 
 /// The model itself: what the node answers with, and what is exported.
-fn model_on_disk(
-    home: &Path,
-    config: &NodeConfig,
-    rows: &Preprocessing,
-) -> Result<(Checkpoint, Box<dyn Learner>, Task), CliError> {
-    let mut learner = build(&config.task.model, &rows.input, rows.classes.len())?;
-    let task = task_of(&config.task.network, &config.task.model.to_string(), rows, learner.layout().clone());
-    let checkpoint = registry::load_checkpoint(home, task.id(), learner.layout())?;
-    let checkpoint = checkpoint.ok_or_else(|| CliError::NoCheckpoint { home: home.to_owned() })?;
+fn on_disk(home: &Path) -> Result<OnDisk, CliError> {
+    let none = || CliError::NoCheckpoint { home: home.to_owned() };
+    let task = registry::task_of(home)?.ok_or_else(none)?;
+    let definition = &task.document.definition;
+    let family: ModelFamily = definition.model.net.parse().map_err(|reason| {
+        NodeError::Model { net: definition.model.net.clone(), reason: format!("{reason}") }
+    })?;
+    let mut learner = build(&family, &definition.schema.shape(), definition.schema.output.width())?;
+    let whole = Task::new(Arc::new(task.document.clone()), learner.layout().clone());
+    let checkpoint = registry::load_checkpoint(home, whole.id(), learner.layout())?.ok_or_else(none)?;
     learner.write(checkpoint.snapshot.answer())?;
-    Ok((checkpoint, learner, task))
+    Ok(OnDisk { checkpoint, learner, task, whole })
 }
 
-/// Answers for the rows of a file, one line each: the class, then the probability of each class.
+/// The settings of a command about a model on disk.
+fn told(home: &Path, config: &ConfigArgs, data: &DataArgs) -> Result<NodeConfig, CliError> {
+    let mut config = with_data(layers(config, Some(home))?, data)?.load()?;
+    add_maps(&mut config, &data.map)?;
+    Ok(config)
+}
+
+/// The rows that settings and flags name, for the model of a home directory.
+fn rows_for(on_disk: &OnDisk, home: &Path, config: &NodeConfig) -> Result<Loaded, CliError> {
+    let identity = registry::identity_of(home)?.map_or([0; 32], |identity| identity.peer().0);
+    let preprocessing = on_disk.task.preprocessing();
+    let known = Known { preprocessing: &preprocessing, charter: &on_disk.task.document.charter };
+    Ok(load(&config.data, &identity, Some(known)).map_err(NodeError::Data)?)
+}
+
+/// Answers for the rows of a file, one line each: the class, then the probability of each class; or a number.
 pub(super) fn predict(args: &PredictArgs) -> Result<Exit, CliError> {
-    let (home, config) = (&args.home.home, settings(&args.config)?);
-    let rows = registry::preprocessing_of(home)?.ok_or_else(|| CliError::NoCheckpoint { home: home.clone() })?;
-    let (_, mut learner, _) = model_on_disk(home, &config, &rows)?;
-    let inputs = rows.read(&args.input).map_err(NodeError::Data)?;
-    let width: usize = rows.input.iter().product();
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let header = rows.classes.iter().map(|class| format!("p({class})"));
-    let written = |source: csv::Error| CliError::Table { source };
-    table.write_record(["class".to_owned()].into_iter().chain(header)).map_err(written)?;
-    for part in inputs.chunks(width * ROWS_AT_A_TIME) {
-        for probabilities in learner.predict(part)?.chunks(rows.classes.len()) {
-            let best =
-                (0..probabilities.len()).max_by(|one, other| probabilities[*one].total_cmp(&probabilities[*other]));
-            let class = best.map(|best| rows.classes[best].clone()).unwrap_or_default();
-            let numbers = probabilities.iter().map(|value| format!("{value:.6}"));
-            table.write_record([class].into_iter().chain(numbers)).map_err(written)?;
-        }
-    }
-    let bytes = table.into_inner().map_err(|error| CliError::Table { source: error.into_error().into() })?;
+    let home = &args.home.home;
+    let config = told(home, &args.config, &DataArgs { map: args.map.clone(), ..DataArgs::default() })?;
+    let OnDisk { mut learner, task, .. } = on_disk(home)?;
+    let preprocessing = task.preprocessing();
+    let rows = preprocessing.read(&args.input, &config.data, &task.document.charter).map_err(NodeError::Data)?;
+    rows.notes.iter().for_each(|note| super::tell(&format!("warning: {note}")));
+    let output = &preprocessing.schema.output;
+    let answers = answers(learner.as_mut(), &rows, output, preprocessing.schema.shape().iter().product())?;
     match &args.output {
-        Some(path) => std::fs::write(path, bytes).map_err(|source| CliError::File {
+        Some(path) => std::fs::write(path, answers).map_err(|source| CliError::File {
             action: "write",
             path: path.clone(),
             source,
         })?,
-        None => super::show(&String::from_utf8_lossy(&bytes))?,
+        None => super::show(&String::from_utf8_lossy(&answers))?,
     }
     Ok(Exit::Done)
 }
 
+/// Answers as a table: a name for each row where it has one, then the answer.
+fn answers(learner: &mut dyn Learner, rows: &Unanswered, output: &Output, width: usize) -> Result<Vec<u8>, CliError> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let written = |source: csv::Error| CliError::Table { source };
+    let name = |row: usize| rows.names.get(row).cloned();
+    let mut header: Vec<String> = name(0).map(|_| "name".to_owned()).into_iter().collect();
+    match output.kind {
+        OutputKind::Number => header.push(output.column.clone()),
+        OutputKind::Classes => {
+            header.push("class".to_owned());
+            header.extend(output.values.iter().map(|class| format!("p({class})")));
+        }
+    }
+    table.write_record(&header).map_err(written)?;
+    let number = |number: Option<Real>, otherwise| number.map_or(otherwise, Real::get);
+    let (mean, sd) = (number(output.mean, 0.0), number(output.sd, 1.0));
+    let mut row = 0;
+    for part in rows.features.chunks(width * ROWS_AT_A_TIME) {
+        for scores in learner.predict(part)?.chunks(output.width()) {
+            let mut record: Vec<String> = name(row).into_iter().collect();
+            match output.kind {
+                OutputKind::Number => record.push(format!("{:.6}", f64::from(scores[0]) * sd + mean)),
+                OutputKind::Classes => {
+                    let best = (0..scores.len()).max_by(|one, other| scores[*one].total_cmp(&scores[*other]));
+                    record.push(best.map(|best| output.values[best].clone()).unwrap_or_default());
+                    record.extend(scores.iter().map(|value| format!("{value:.6}")));
+                }
+            }
+            table.write_record(&record).map_err(written)?;
+            row += 1;
+        }
+    }
+    table.into_inner().map_err(|error| CliError::Table { source: error.into_error().into() })
+}
+
 pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
-    let OnDisk { checkpoint, mut learner, data, .. } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let home = &args.home.home;
+    let config = told(home, &args.config, &args.data)?;
+    let found = on_disk(home)?;
+    let data = rows_for(&found, home, &config)?;
+    let OnDisk { checkpoint, mut learner, .. } = found;
     let mut measure =
         |rows: &Option<peerlearn::data::Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
     let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
     if own.is_none() && test.is_none() {
         return Err(CliError::NothingToMeasure);
     }
+    let names = data.classes().to_vec();
     if args.json {
+        let object = |part: &Option<Evaluation>| part.as_ref().map(|part| measured::object(part, &names)).transpose();
+        let failed = |source| CliError::Json { source };
+        let (own, test) = (object(&own).map_err(failed)?, object(&test).map_err(failed)?);
         super::show(&format!("{}\n", json!({ "round": checkpoint.round, "own": own, "test": test })))?;
         return Ok(Exit::Done);
     }
     let mut text = format!("round {}\n", checkpoint.round);
     for (name, part) in [("own validation", own), ("shared test", test)] {
-        if let Some(part) = part {
-            let accuracy = part.accuracy * 100.0;
-            text.push_str(&format!("{name}: {accuracy:.2} % of {} rows, loss {:.4}\n", part.rows, part.loss));
-        }
+        part.iter().for_each(|part| text.push_str(&measured::page(name, part, &names)));
     }
     super::show(&text)?;
     Ok(Exit::Done)
 }
 
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
-    let OnDisk { checkpoint, mut learner, data, task } = on_disk(&args.home.home, &settings(&args.config)?)?;
+    let home = &args.home.home;
+    let config = told(home, &args.config, &args.data)?;
+    let found = on_disk(home)?;
+    let data = rows_for(&found, home, &config)?;
+    let OnDisk { checkpoint, mut learner, whole, .. } = found;
     let rows = data.test.as_ref().or(data.validation.as_ref());
-    let accuracy = rows.map(|rows| learner.evaluate(rows)).transpose()?.map(|measured| measured.accuracy);
-    let manifest = Manifest::new(&task, &checkpoint, &data.preprocessing(), accuracy);
-    registry::export(&args.directory, &task.layout, &checkpoint, &manifest)?;
-    super::tell(&format!(
-        "wrote model.safetensors and manifest.json of round {} to {}",
-        checkpoint.round,
-        args.directory.display()
-    ));
+    let metrics = rows.map(|rows| learner.evaluate(rows)).transpose()?;
+    let manifest = Manifest::new(&whole, &checkpoint, &data.preprocessing, metrics);
+    let files = registry::export(&args.directory, &whole, &checkpoint, &manifest)?;
+    let (files, directory) = (files.join(", "), args.directory.display());
+    super::tell(&format!("wrote {files} of round {} to {directory}", checkpoint.round));
     Ok(Exit::Done)
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peerlearn::NodeConfig;
-use peerlearn::config::{Layers, template};
+use peerlearn::config::template;
 use peerlearn::control::{Answerer, ControlError, ControlRequest, ControlServer, ask};
 use peerlearn::learner::Evaluation;
 use peerlearn::node::Node;
@@ -15,12 +14,15 @@ use peerlearn::runtime::EventFile;
 use peerlearn::status::Status;
 use peerlearn::ticket::{Ticket, contact_of};
 use peerlearn::{NodeEvent, Stamped};
+use peerlearn_harness::scores;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::args::{ConfigArgs, HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
+use super::access;
+use super::args::{HomeArgs, InitArgs, RunArgs, StatusArgs, TicketArgs};
 use super::ending::{STOP_LIMIT, interrupted};
 use super::error::{CliError, Exit};
+use super::setup::{Setup, keep_data, setup};
 use super::status;
 
 /// How often a node that starts or stops is asked whether it has.
@@ -40,28 +42,38 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-pub(super) fn settings(args: &ConfigArgs) -> Result<NodeConfig, CliError> {
-    let mut layers = Layers::new();
-    let usual = Path::new("peerlearn.toml");
-    if let Some(path) = args.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
-        layers = layers.file(path)?;
-    }
-    Ok(layers.environment(std::env::vars_os())?.settings(&args.set)?.load()?)
+/// Runs a node until it is interrupted or told to stop.
+pub(super) async fn run(args: RunArgs) -> Result<Exit, CliError> {
+    // First: a wrong setting leaves no directory behind.
+    let setup = setup(&args.home.home, &args.config, &args.data, args.task.as_deref(), None)?;
+    let home = Home::open(&args.home.home)?;
+    run_with(args, setup, home, None).await
 }
 
-/// Runs a node until it is interrupted or told to stop; with a ticket, that peer is dialled first.
-pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, CliError> {
-    let mut config = settings(&args.config)?;
-    let home = match (Home::open(&args.home.home), ticket) {
-        (Err(RegistryError::Locked { .. }), Some(ticket)) => return hand_over(&args.home.home, ticket).await,
-        (home, ticket) => {
-            config.network.contacts.extend(ticket);
-            home?
-        }
-    };
+/// Runs a node that was told everything; with a ticket, that peer is dialled first.
+pub(super) async fn run_with(
+    args: RunArgs,
+    setup: Setup,
+    home: Home,
+    ticket: Option<String>,
+) -> Result<Exit, CliError> {
+    let Setup { mut config, task, no_data } = setup;
+    config.network.contacts.extend(ticket);
+    keep_data(home.path(), &config, &args.data)?;
+    if no_data && task.is_none() {
+        super::tell(&format!(
+            "no data were named, so this node learns the built-in digits in the network {}; your own: --data FILE, or peerlearn new FILE",
+            config.task.network
+        ));
+    }
     let path = home.path().to_owned();
     let rounds = config.round.rounds;
-    let node = Node::builder(config).home(home).spawn().await?;
+    let name = access::name_of(home.path(), args.name.as_deref())?;
+    let mut builder = Node::builder(config).home(home).name(&name);
+    if let Some(task) = task {
+        builder = builder.task(task);
+    }
+    let node = builder.spawn().await?;
     let mut events = node.subscribe();
     let mut file = match &args.events {
         Some(path) => Some(event_file(path, &node).await),
@@ -81,7 +93,7 @@ pub(super) async fn run(args: RunArgs, ticket: Option<String>) -> Result<Exit, C
             reason = node.failed() => break Some(reason),
             event = events.recv() => if let Ok(stamped) = event {
                 file.iter_mut().for_each(|file| file.append(&stamped));
-                report(&stamped.event);
+                report(&stamped.event, &node);
                 if matches!(stamped.event, NodeEvent::RoundClosed { round, .. } if round == rounds) {
                     super::tell(&all_rounds_done(rounds));
                 }
@@ -109,7 +121,7 @@ async fn event_file(path: &Path, node: &Node) -> EventFile {
 }
 
 /// Gives a ticket to the node that runs there already.
-async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
+pub(super) async fn hand_over(home: &Path, ticket: String) -> Result<Exit, CliError> {
     ask(home, &ControlRequest::Contact { ticket }).await?;
     super::tell(&format!(
         "the node that runs in {} dials that peer; settings given here do not reach it",
@@ -149,7 +161,8 @@ async fn say_hello(node: &Node, home: &Path, rounds: u64) {
         status.samples,
         status.round
     ));
-    super::tell(&format!("others join with: peerlearn join {}", ticket_of(&status)));
+    super::tell(&access::how_to_join(node, home).await);
+    node.understood().iter().for_each(|line| super::tell(&format!("data {}", line.replace('\n', "; "))));
     // What was said before anybody could listen.
     status.problems.iter().for_each(|problem| super::tell(&format!("warning: {problem}")));
     if rounds > 0 && status.round >= rounds {
@@ -158,22 +171,24 @@ async fn say_hello(node: &Node, home: &Path, rounds: u64) {
 }
 
 /// One line for what people who watch a node want to know.
-fn report(event: &NodeEvent) {
-    let percent = |value: &Option<Evaluation>| value.map_or("-".to_owned(), |v| format!("{:.1} %", v.accuracy * 100.0));
+fn report(event: &NodeEvent, node: &Node) {
+    let label = |peer| node.access().label(peer);
+    let words = |part: &Option<Box<Evaluation>>| part.as_ref().map_or("-".to_owned(), |part| scores(part));
     match event {
         NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } if own.is_some() || test.is_some() => {
-            super::tell(&format!(
-                "round {round}: mixed {mixed} of {drawn}, own {}, test {}",
-                percent(own),
-                percent(test)
-            ));
+            super::tell(&format!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", words(own), words(test)));
         }
         NodeEvent::PeerDiscovered { peer, known } => {
-            super::tell(&format!("found peer {}, {known} known", peer.short()))
+            super::tell(&format!("found peer {}, {known} known", label(peer)))
         }
-        NodeEvent::PeerExpired { peer } => super::tell(&format!("lost peer {}", peer.short())),
-        NodeEvent::PeerRefused { peer, reason } => super::tell(&format!("refused peer {}: {reason}", peer.short())),
-        NodeEvent::Misbehaved { peer, reason, .. } => super::tell(&format!("peer {} {reason}", peer.short())),
+        NodeEvent::PeerExpired { peer } => super::tell(&format!("lost peer {}", label(peer))),
+        NodeEvent::PeerRefused { peer, reason } => super::tell(&format!("refused peer {}: {reason}", label(peer))),
+        NodeEvent::Misbehaved { peer, reason, .. } => super::tell(&format!("peer {} {reason}", label(peer))),
+        NodeEvent::NotLetIn { reason, .. } => super::tell(&format!("not let in: {reason}")),
+        NodeEvent::Knocking { peer, name } => {
+            let short = peer.short();
+            super::tell(&format!("{name} ({short}) asks to be let in; to do so: peerlearn members allow {short}"));
+        }
         NodeEvent::CommitFailed { error } => super::tell(&format!("state not written, going on in memory: {error}")),
         NodeEvent::Warning { message } => super::tell(&format!("warning: {message}")),
         _ => {}
@@ -192,9 +207,20 @@ impl Answerer for Control {
             ControlRequest::Status {} => {
                 serde_json::to_value(self.node.status().await).map_err(|error| error.to_string())
             }
-            ControlRequest::Ticket {} => Ok(json!(ticket_of(&self.node.status().await).to_string())),
+            ControlRequest::Ticket {} => Ok(json!(self.node.ticket().await.to_string())),
+            ControlRequest::Invite { uses, seconds, name } => {
+                let invitation = self.node.access().invite(uses, seconds, &name)?;
+                Ok(json!(self.node.ticket().await.inviting(invitation).to_string()))
+            }
+            ControlRequest::Members {} => {
+                serde_json::to_value(self.node.members().await).map_err(|error| error.to_string())
+            }
+            ControlRequest::Allow { who } => self.node.access().allow(&who).map(|who| json!(who)),
             ControlRequest::Contact { ticket } => {
                 let contact = contact_of(&ticket, &self.node.task().summary()).map_err(|error| error.to_string())?;
+                if let Ok(Ticket { invitation: Some(invitation), .. }) = ticket.parse() {
+                    self.node.access().redeem(&invitation)?;
+                }
                 self.node.contact(contact);
                 Ok(Value::Null)
             }
@@ -206,12 +232,8 @@ impl Answerer for Control {
     }
 }
 
-fn ticket_of(status: &Status) -> Ticket {
-    Ticket::new(status.peer, &status.addresses, status.task.clone())
-}
-
 /// Asks a node that may be starting just now: `run &` and `ticket` are often typed together.
-async fn ask_soon(home: &Path, request: &ControlRequest) -> Result<Value, ControlError> {
+pub(super) async fn ask_soon(home: &Path, request: &ControlRequest) -> Result<Value, ControlError> {
     let (began, mut told) = (Instant::now(), false);
     loop {
         match ask(home, request).await {
@@ -231,13 +253,20 @@ pub(super) async fn ticket(args: &TicketArgs) -> Result<Exit, CliError> {
     let ticket = ticket.as_str().unwrap_or_default();
     let code = if args.qr { status::qr(ticket) } else { String::new() };
     super::show(&format!("{ticket}\n{code}"))?;
+    access::warn_of_ticket(&args.home.home).await?;
     Ok(Exit::Done)
 }
 
 pub(super) async fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let mut interrupted = std::pin::pin!(interrupted());
     loop {
-        let answer = ask(&args.home.home, &ControlRequest::Status {}).await?;
+        let home = &args.home.home;
+        // A node that holds its home and does not answer yet is about to.
+        let starting = home.exists() && matches!(Home::open(home), Err(RegistryError::Locked { .. }));
+        let answer = match starting {
+            true => ask_soon(home, &ControlRequest::Status {}).await?,
+            false => ask(home, &ControlRequest::Status {}).await?,
+        };
         let text = match args.json {
             true => format!("{answer}\n"),
             false => {

@@ -20,6 +20,11 @@ fn draw(svg: &mut String, board: &Board, outcome: &Outcome) -> Result<(), Box<dy
     root.fill(&WHITE)?;
     let last = board.lines().iter().map(|line| line.round).max().unwrap_or(1).max(1);
     let title = format!("{} peers, {}, {}", outcome.peers.len(), outcome.partition, outcome.model);
+    let numbers = board.is_of_numbers();
+    let show = |value: f64, decimals: usize| match numbers {
+        true => format!("{value:.2}"),
+        false => format!("{:.decimals$} %", value * 100.0),
+    };
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 22))
         .margin(16)
@@ -30,8 +35,8 @@ fn draw(svg: &mut String, board: &Board, outcome: &Outcome) -> Result<(), Box<dy
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc("round")
-        .y_desc("accuracy on the shared test rows")
-        .y_label_formatter(&|value| format!("{:.0} %", value * 100.0))
+        .y_desc(if numbers { "R2 on the shared test rows" } else { "accuracy on the shared test rows" })
+        .y_label_formatter(&|value| show(*value, 0))
         .draw()?;
     for line in board.lines() {
         let points = line.curve.iter().map(|(round, _, accuracy)| (*round as f64, f64::from(*accuracy)));
@@ -44,7 +49,7 @@ fn draw(svg: &mut String, board: &Board, outcome: &Outcome) -> Result<(), Box<dy
     for (label, value, color) in references {
         let points = [(0.0, f64::from(value)), (last as f64, f64::from(value))];
         let series = chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
-        let text = format!("{label}: {:.1} %", value * 100.0);
+        let text = format!("{label}: {}", show(f64::from(value), 1));
         let style = color.stroke_width(2);
         series.label(text).legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
     }
@@ -89,7 +94,7 @@ mod tests {
             refused: 0,
             age: 1,
             own: None,
-            test: Some(Evaluation { loss: 1.0, accuracy: 0.5, rows: 10 }),
+            test: Some(Box::new(Evaluation::new(1.0, 0.5, 10))),
             bytes_in: 100,
             bytes_out: 50,
             cpu: Duration::from_millis(500),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use peerlearn::learner::Evaluation;
 use peerlearn::protocols::estimate::{Estimate, Verdict};
 use peerlearn::status::Status;
-use peerlearn_harness::bytes;
+use peerlearn_harness::{bytes, scores};
 use qrcode::QrCode;
 use qrcode::render::unicode;
 
@@ -30,18 +30,24 @@ pub(super) fn table(status: &Status) -> String {
     if let Some(mass) = status.mass {
         line("mass", format!("{mass:.4} of a fresh peer's"));
     }
-    line("accuracy", format!("own {}, test {}", percent(status.own), percent(status.test)));
+    let parts = [&status.own, &status.test];
+    let is_of_numbers = parts.into_iter().flatten().any(Evaluation::is_of_numbers);
+    let [own, test] = parts.map(|part| part.as_ref().map_or("-".to_owned(), measured));
+    line(if is_of_numbers { "error" } else { "accuracy" }, format!("own {own}, test {test}"));
     let sums = format!("{} in, {} out", bytes(status.bytes_in), bytes(status.bytes_out));
     line("traffic", format!("{sums}, {} refused", status.refused));
     line("learner", format!("{:.1} CPU s", status.cpu_seconds));
     line("network", network(&status.estimate));
     let connected = status.peers.iter().filter(|peer| peer.connected).count();
     line("peers", format!("{} known, {connected} connected", status.peers.len()));
+    let width = status.peers.iter().filter_map(|peer| peer.name.as_ref()).map(|name| name.chars().count()).max().unwrap_or(0);
     for peer in &status.peers {
+        let name = peer.name.as_ref().map_or(String::new(), |name| format!("{name:<width$}  "));
+        let name = if name.is_empty() && width > 0 { " ".repeat(width + 2) } else { name };
         let state = if peer.connected { "connected" } else { "known" };
         let _ = writeln!(
             text,
-            "  {}  {state:<9}  round {:>6}  age {:>10}  rows {:>7}  heard {:>5.1} s ago  mixed {:>5}  faults {:>3}",
+            "  {}  {name}{state:<9}  round {:>6}  age {:>10}  rows {:>7}  heard {:>5.1} s ago  mixed {:>5}  faults {:>3}",
             peer.peer.short(),
             peer.round,
             peer.age,
@@ -75,8 +81,8 @@ fn network(estimate: &Estimate) -> String {
     format!("{peers}{apart}, {verdict}")
 }
 
-fn percent(part: Option<Evaluation>) -> String {
-    part.map_or("-".to_owned(), |part| format!("{:.2} % of {}", part.accuracy * 100.0, part.rows))
+fn measured(part: &Evaluation) -> String {
+    format!("{} of {} rows", scores(part), part.rows)
 }
 
 /// A text as a QR code of half-block characters; empty for one too long.

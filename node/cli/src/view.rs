@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use peerlearn_harness::{Board, PeerLine};
+use peerlearn::learner::Evaluation;
+use peerlearn_harness::{Board, PeerLine, brief_scores};
 
 /// Time between two redraws; people read no faster.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -89,19 +90,25 @@ fn plain(board: &Board, rounds: u64) -> String {
 }
 
 fn summary(board: &Board) -> String {
-    let percent = |value: Option<f32>| value.map_or("-".to_owned(), |value| format!("{:.1} %", value * 100.0));
+    let words = |accuracy: Option<f32>, balanced| {
+        accuracy.map_or("-".to_owned(), |accuracy| brief_scores(accuracy, balanced, board.is_of_numbers()))
+    };
     let known = board.lines().iter().map(|line| line.known).min().unwrap_or(0);
-    format!("worst {}  mean {}  each knows {known} others", percent(board.worst()), percent(board.mean()))
+    let (worst, mean) = (words(board.worst(), board.worst_balanced()), words(board.mean(), board.mean_balanced()));
+    format!("worst {worst}  mean {mean}  each knows {known} others")
 }
 
 fn describe(line: &PeerLine) -> String {
-    let percent = |value: Option<f32>| value.map_or("     -".to_owned(), |value| format!("{:5.1}%", value * 100.0));
+    let words = |part: &Option<Evaluation>| {
+        let brief = |part: &Evaluation| brief_scores(part.accuracy, part.balanced, part.is_of_numbers());
+        part.as_ref().map_or("-".to_owned(), brief)
+    };
     format!(
-        "{:<8} round {:>5}  own {}  test {}  knows {:>3}  in {:>9}  out {:>9}",
+        "{:<8} round {:>5}  own {:<23}  test {:<23}  knows {:>3}  in {:>9}  out {:>9}",
         line.name,
         line.round,
-        percent(line.own),
-        percent(line.test),
+        words(&line.own),
+        words(&line.test),
         line.known,
         peerlearn_harness::bytes(line.bytes_in),
         peerlearn_harness::bytes(line.bytes_out),

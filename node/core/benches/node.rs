@@ -39,7 +39,7 @@ fn runtime() -> Runtime {
 #[divan::bench(args = ["linear", "mlp:64,32", "cnn"], consts = [0, 2], sample_count = 30)]
 fn train<const CLIP_NORM: u8>(bencher: Bencher, model: &str) {
     let clip_norm = f32::from(CLIP_NORM);
-    let data = load(&DataConfig::default(), &[0; 32]).unwrap_or_else(|error| panic!("{error}")).train;
+    let data = load(&DataConfig::default(), &[0; 32], None).unwrap_or_else(|error| panic!("{error}")).train;
     let family: ModelFamily = model.parse().unwrap_or_else(|error| panic!("{error}"));
     let mut learner = build(&family, data.input(), data.classes()).unwrap_or_else(|error| panic!("{error}"));
     let zeros = vec![0.0; learner.layout().len()];

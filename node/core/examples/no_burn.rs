@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use peerlearn::learner::{Evaluation, LearnError, Learner, TrainPlan, TrainReport};
+use peerlearn::learner::{ClassTally, Evaluation, LearnError, Learner, TrainPlan, TrainReport};
 use peerlearn::protocols::params::{Layout, TensorSpec};
 use peerlearn::{Dataset, Node, NodeConfig, NodeEvent};
 
@@ -69,7 +69,7 @@ impl Learner for Softmax {
     }
 
     fn train(&mut self, data: &Dataset, plan: &TrainPlan<'_>) -> Result<TrainReport, LearnError> {
-        let mut batches = plan.batches(data.len());
+        let mut batches = plan.batches_of(data);
         let mut velocity = vec![0.0f32; self.params.len()];
         let (mut samples, mut loss) = (0, 0.0);
         for _ in 0..plan.steps {
@@ -93,15 +93,13 @@ impl Learner for Softmax {
     }
 
     fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError> {
-        let (mut loss, mut right) = (0.0, 0);
-        for row in 0..data.len() {
+        let mut tally = ClassTally::new(self.classes);
+        for (row, &label) in data.labels().iter().enumerate() {
             let probabilities = self.probabilities(&data.row(row));
-            let label = data.labels()[row] as usize;
-            loss -= probabilities[label].max(f32::MIN_POSITIVE).ln();
-            right += usize::from(probabilities.iter().all(|other| *other <= probabilities[label]));
+            let loss = -probabilities[label as usize].max(f32::MIN_POSITIVE).ln();
+            tally.add(&probabilities, label, loss.into());
         }
-        let rows = data.len().max(1) as f32;
-        Ok(Evaluation { loss: loss / rows, accuracy: right as f32 / rows, rows: data.len() })
+        Ok(tally.evaluation())
     }
 
     fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError> {

@@ -72,7 +72,22 @@ impl Default for TaskConfig {
 }
 
 impl Settings for NodeConfig {
-    const OPTIONAL: &'static [&'static str] = &["data.partition", "data.part"];
+    const OPTIONAL: &'static [&'static str] = &[
+        "data.partition",
+        "data.part",
+        "data.dialect.delimiter",
+        "data.dialect.quote",
+        "data.dialect.decimal",
+        "data.dialect.header",
+        "data.dialect.encoding",
+        "data.dialect.missing",
+        "data.dialect.names",
+        "data.image.size",
+        "data.image.colour",
+        "data.image.fit",
+        "data.image.filter",
+    ];
+    const FREE: &'static [&'static str] = &["data.map"];
     const RENAMED: &'static [(&'static str, &'static str)] = &[("round.patience", "round.straggler_timeout")];
 
     fn validate(&self) -> Result<(), SettingError> {

@@ -29,6 +29,22 @@ pub enum ControlRequest {
     Status {},
     /// A ticket to it: a string.
     Ticket {},
+    /// A ticket with an invitation: a string.
+    Invite {
+        /// How many peers may join by it.
+        uses: u32,
+        /// For how many seconds from now.
+        seconds: u64,
+        /// What it is called; may be empty.
+        name: String,
+    },
+    /// Who takes part: a [`crate::access::Members`].
+    Members {},
+    /// Let in one of those who wait, named by name or id: who it is, a string.
+    Allow {
+        /// Name, or the beginning of the id.
+        who: String,
+    },
     /// Dial this ticket or multiaddress.
     Contact {
         /// The ticket.

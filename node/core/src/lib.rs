@@ -53,6 +53,7 @@
 //! alone names libp2p, [`learner`] alone names burn. [`NodeEvent`] is the one typed stream that logs, views, tests and
 //! testnets read.
 
+pub mod access;
 pub mod config;
 pub mod control;
 pub mod node;
@@ -70,6 +71,7 @@ pub use peerlearn_learner as learner;
 pub use peerlearn_network as network;
 pub use peerlearn_protocols as protocols;
 pub use peerlearn_runtime as runtime;
+pub use peerlearn_task as task;
 pub use protocols::dataset::Dataset;
 pub use runtime::event::{self, NodeEvent, Stamped};
 pub use status::Status;

@@ -14,11 +14,11 @@ use std::time::Duration;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::peer::Restored;
-use peerlearn_protocols::task::Task;
+use peerlearn_task::Task;
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinHandle;
 
-pub use builder::{NodeBuilder, task_of};
+pub use builder::{NodeBuilder, document_of};
 pub use error::NodeError;
 
 use peerlearn_learner::{Evaluation, LearnerError, Part, Snapshot};
@@ -28,10 +28,12 @@ use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::{NodeEvent, Stamped};
 use peerlearn_runtime::supervisor::Supervisor;
 
+use crate::access::{Access, Members};
 use crate::config::NodeConfig;
 use crate::peer::{Components, PeerHandle};
 use crate::registry::{Checkpoint, Home, RegistryHandle};
 use crate::status::{PeerStatus, Phase, Status};
+use crate::ticket::Ticket;
 
 /// Longest wait for a mix under way before the last checkpoint is written without it.
 const LAST_MIX: Duration = Duration::from_secs(1);
@@ -45,6 +47,9 @@ pub struct Node {
 struct Inner {
     task: Task,
     samples: usize,
+    /// What the readers made of the data.
+    understood: Vec<String>,
+    access: Access,
     components: Components,
     machine: PeerHandle,
     supervisor: Supervisor,
@@ -69,6 +74,11 @@ impl Node {
         &self.inner.task
     }
 
+    /// What the readers made of the data, one sentence each.
+    pub fn understood(&self) -> &[String] {
+        &self.inner.understood
+    }
+
     /// Everything that happens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Stamped> {
         self.inner.components.events.subscribe()
@@ -84,6 +94,22 @@ impl Node {
         self.inner.machine.contact(contact);
     }
 
+    /// Who takes part: to invite, to let in, and to ask for names.
+    pub fn access(&self) -> &Access {
+        &self.inner.access
+    }
+
+    /// Who takes part, waits, and was refused, as far as this node has seen.
+    pub async fn members(&self) -> Members {
+        let connected = self.inner.components.network.connections().await;
+        self.inner.access.members(&connected)
+    }
+
+    /// A ticket to this node.
+    pub async fn ticket(&self) -> Ticket {
+        Ticket::new(self.peer(), &self.addresses().await, self.task().document())
+    }
+
     /// What the node says of itself. Answers from memory, also while the learner trains.
     pub async fn status(&self) -> Status {
         let inner = &self.inner;
@@ -94,6 +120,7 @@ impl Node {
         let (phase, waiting_for) = Phase::of(&peer.phase, now);
         let peers = peers.into_iter().map(|peer| PeerStatus {
             peer: peer.peer,
+            name: inner.access.name_of(&peer.peer),
             connected: peer.connected,
             round: peer.round,
             age: peer.age,
@@ -201,6 +228,11 @@ impl Node {
         }
         inner.supervisor.stop().await;
         inner.tasks.lock().await.drain(..).for_each(|task| task.abort());
+        if let (Some(home), true) = (&inner.home, inner.access.gate().is_some())
+            && let Err(error) = housekeeping::write_members(&inner.access, home)
+        {
+            tracing::warn!(%error, "who takes part is not on disk");
+        }
         inner.home.iter().for_each(|home| home.release());
     }
 }

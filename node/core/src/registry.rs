@@ -7,6 +7,11 @@
 //!   starts                   how often a node was started here
 //!   checkpoint.safetensors   parameters, drift state; round, age and task in its header
 //!   checkpoint.previous.safetensors   the one before, taken when the newest is damaged
+//!   task.json                what is learnt here
+//!   frame.json               what columns are scaled by
+//!   member.json              own name and membership in the task, mode 0600
+//!   members.json             peers that were let in, mode 0600
+//!   settings.toml            settings that were given at the first start here
 //!   book.json                addresses of peers met
 //!   control.sock             the local control socket of the running node
 //! ```
@@ -21,6 +26,9 @@ mod checkpoint;
 mod error;
 mod export;
 mod home;
+mod member;
+mod task;
+mod upgrade;
 #[cfg(test)]
 mod tests;
 
@@ -30,4 +38,7 @@ pub use checkpoint::{Checkpoint, has_checkpoint, load_checkpoint};
 pub use error::RegistryError;
 pub use export::{Manifest, export};
 pub(crate) use home::minutes_since_2025;
-pub use home::{Home, identity_of, preprocessing_of};
+pub use home::{Home, identity_of};
+pub use member::{InviteUse, OwnMember, SeenMember, member_of, seen_of};
+pub use task::{HomeTask, task_of};
+pub use upgrade::UpgradeError;

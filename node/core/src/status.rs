@@ -7,8 +7,8 @@ use peerlearn_protocols::estimate::Estimate;
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::invariant::Invariant;
 use peerlearn_protocols::round;
-use peerlearn_protocols::task::TaskSummary;
 use peerlearn_protocols::time::Time;
+use peerlearn_task::TaskSummary;
 use serde::{Deserialize, Serialize};
 
 /// A snapshot of a node. Field names are stable; new fields may be added.
@@ -110,6 +110,9 @@ impl Phase {
 pub struct PeerStatus {
     /// The peer.
     pub peer: PeerId,
+    /// What it calls itself, once it was let in; in a task that is open to everybody nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Whether a connection is up.
     pub connected: bool,
     /// Its round, as last announced.

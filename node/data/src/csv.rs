@@ -1,15 +1,18 @@
-//! CSV files, plain or gzipped: columns and rows of cells, whatever they mean.
+//! CSV files whose form is known: commas, double quotes, UTF-8, plain or packed with gzip or Zstandard. Files of unknown form
+//! are for [`records`](super::records).
 
-use std::io::Read;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use csv::{ErrorKind, StringRecord, Trim};
+use csv::StringRecord;
+use encoding_rs::UTF_8;
 
-use super::{DataError, packed};
+use super::DataError;
+use super::records::source::unpacked;
+use super::records::text::Decoded;
+use super::records::tidy::{Marks, Tidy, failed, line_of};
 
-/// Largest file read, unpacked.
-const MAX_BYTES: u64 = 1 << 30;
 /// Fewest and most columns; wider tables are images or text and have better formats.
 const COLUMNS: std::ops::RangeInclusive<usize> = 2..=65_536;
 
@@ -18,7 +21,7 @@ pub struct CsvReader {
     path: PathBuf,
     header: Vec<String>,
     width: Option<usize>,
-    records: csv::Reader<Lines>,
+    records: csv::Reader<Tidy<Decoded>>,
     record: StringRecord,
 }
 
@@ -28,18 +31,17 @@ impl CsvReader {
     /// # Errors
     /// It cannot be read, or has too few or too many columns, or one of its names twice.
     pub fn open(path: &Path, has_header: bool) -> Result<Self, DataError> {
-        let mut records = csv::ReaderBuilder::new()
-            .trim(Trim::All)
-            .flexible(true)
-            .has_headers(has_header)
-            .from_reader(lines(packed::open(path, MAX_BYTES)?));
-        let mut header = Vec::new();
+        let read = |source| DataError::Read { path: path.to_owned(), source };
+        let (bytes, _) = File::open(path).and_then(unpacked).map_err(read)?;
+        let mut records = Marks::COMMAS.rows(Decoded::new(bytes, UTF_8));
+        let (mut header, mut record) = (Vec::new(), StringRecord::new());
         if has_header {
-            header.extend(records.headers().map_err(|error| failed(path, error))?.iter().map(str::to_owned));
+            records.read_record(&mut record).map_err(|error| failed(path, error, 1))?;
+            header.extend(record.iter().map(|name| name.trim().to_owned()));
             check_header(path, &header)?;
         }
         let width = has_header.then_some(header.len());
-        Ok(Self { path: path.to_owned(), header, width, records, record: StringRecord::new() })
+        Ok(Self { path: path.to_owned(), header, width, records, record })
     }
 
     /// Names of the columns; none without a header.
@@ -57,17 +59,12 @@ impl CsvReader {
     /// # Errors
     /// It cannot be read, is no text, or has another number of columns.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, DataError> {
-        loop {
-            if !self.records.read_record(&mut self.record).map_err(|error| failed(&self.path, error))? {
-                return Ok(None);
-            }
-            if self.record.len() > 1 || !self.record.iter().all(str::is_empty) {
-                break;
-            }
+        match self.records.read_record(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(failed(&self.path, error, self.records.position().line().saturating_sub(1))),
         }
-        // Where the record begins for the csv crate is before the empty lines in front of it; where it ends is sure.
-        let within: usize = self.record.iter().map(|cell| cell.matches('\n').count()).sum();
-        let line = self.records.position().line().saturating_sub(1 + within as u64);
+        let line = line_of(&self.records, &self.record);
         let (got, want) = (self.record.len(), *self.width.get_or_insert(self.record.len()));
         let reason = match () {
             () if !COLUMNS.contains(&want) => columns_needed(want),
@@ -75,40 +72,6 @@ impl CsvReader {
             () => return Ok(Some(Row { path: &self.path, header: &self.header, line, record: &self.record })),
         };
         Err(DataError::Row { path: self.path.clone(), line, reason })
-    }
-}
-
-/// What the csv crate reads: lines that all end in a line feed, also the last one.
-type Lines = std::io::Chain<LineFeeds<Box<dyn Read>>, &'static [u8]>;
-
-fn lines(inner: Box<dyn Read>) -> Lines {
-    LineFeeds { inner, after_return: false }.chain(b"\n")
-}
-
-/// A reader in which every end of a line, `\r\n` or `\r`, is a line feed.
-struct LineFeeds<R> {
-    inner: R,
-    after_return: bool,
-}
-
-impl<R: Read> Read for LineFeeds<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        loop {
-            let read = self.inner.read(buffer)?;
-            let mut kept = 0;
-            for at in 0..read {
-                let byte = buffer[at];
-                if byte != b'\n' || !self.after_return {
-                    buffer[kept] = if byte == b'\r' { b'\n' } else { byte };
-                    kept += 1;
-                }
-                self.after_return = byte == b'\r';
-            }
-            // Nothing kept of something read is not the end.
-            if kept > 0 || read == 0 {
-                return Ok(kept);
-            }
-        }
     }
 }
 
@@ -134,7 +97,7 @@ impl Row<'_> {
 
     /// The cell in a column; empty where there is no such column.
     pub fn cell(&self, column: usize) -> &str {
-        self.record.get(column).unwrap_or_default()
+        self.record.get(column).unwrap_or_default().trim()
     }
 
     /// The cell in a column as a finite number.
@@ -193,14 +156,6 @@ fn check_header(path: &Path, header: &[String]) -> Result<(), DataError> {
 
 fn columns_needed(got: usize) -> String {
     format!("it has {got} columns; {} to {} are needed", COLUMNS.start(), COLUMNS.end())
-}
-
-fn failed(path: &Path, error: csv::Error) -> DataError {
-    let reason = error.to_string();
-    match error.into_kind() {
-        ErrorKind::Io(source) => DataError::Read { path: path.to_owned(), source },
-        _ => DataError::File { path: path.to_owned(), reason },
-    }
 }
 
 #[cfg(test)]

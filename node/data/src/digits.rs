@@ -31,10 +31,10 @@ fn part(bytes: &[u8]) -> Option<(Raw, &[u8])> {
     let (labels, rest) = rest.split_at_checked(rows)?;
     let raw = Raw {
         input: vec![1, 8, 8],
-        columns: Vec::new(),
         classes: (0..10).map(|digit: u8| digit.to_string()).collect(),
         features: Values::Bytes(Arc::new(pixels.to_vec())),
         labels: labels.iter().map(|label| u32::from(*label)).collect(),
+        targets: Vec::new(),
     };
     Some((raw, rest))
 }

@@ -2,72 +2,69 @@
 
 use std::path::Path;
 
-use peerlearn_protocols::dataset::Values;
+use peerlearn_task::{Charter, FrameRule, InputKind, Numbers, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::idx::Idx;
-use super::{DataError, Scaling, table};
+use super::table::{Reading, read_features};
+use super::{DataConfig, DataError, arrays};
 
 /// What a model was trained to take and to answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessing {
-    /// Shape of one example.
-    pub input: Vec<usize>,
-    /// Names of the features of a table, in the order of the inputs; empty for images.
-    pub columns: Vec<String>,
-    /// Names of the classes, in the order of the outputs.
-    pub classes: Vec<String>,
-    /// The scaling; never `auto`.
-    pub scaling: Scaling,
-    /// Mean and standard deviation of every feature over the rows that were trained on, under `standard`; else empty.
-    pub moments: Vec<(f32, f32)>,
+    /// What goes in and what comes out.
+    pub schema: Schema,
+    /// What the numbers of a table are scaled by.
+    pub numbers: Numbers,
+}
+
+/// Rows without answers, ready for a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unanswered {
+    /// Shapes: `[rows, width]` with `width = product of the shape of an example`.
+    pub features: Vec<f32>,
+    /// A name for each row: that of an image's file; empty for tables.
+    pub names: Vec<String>,
+    /// What somebody should know.
+    pub notes: Vec<String>,
 }
 
 impl Preprocessing {
-    /// Whether rows of these columns mean what the model was trained on.
-    pub(super) fn fits(&self, columns: &[String], scaling: Scaling) -> bool {
-        self.columns == columns && self.scaling == scaling && self.moments.len() == columns.len()
+    /// What a schema says by itself.
+    pub fn of(schema: Schema) -> Self {
+        let numbers = Numbers::declared(&schema);
+        Self { schema, numbers }
     }
 
-    /// Reads rows without labels and brings them to the inputs of the model: a table that has the columns, by name, or an IDX
-    /// file of images.
-    ///
-    /// Shapes: answer `[rows, width]` with `width = product of input`.
+    /// Names of the inputs of a table, in their order; none for pictures.
+    pub fn columns(&self) -> Vec<String> {
+        self.schema.slots().iter().map(peerlearn_task::Slot::name).collect()
+    }
+
+    /// Whether each peer scales by its own rows and these numbers say by what.
+    pub(super) fn is_own(&self) -> bool {
+        self.schema.frame.rule == FrameRule::PerPeer
+    }
+
+    /// Whether the numbers are those that the schema says by itself.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.numbers == Numbers::declared(&self.schema)
+    }
+
+    /// Reads rows without answers and brings them to the inputs of the model: a table that has the columns, by name, or
+    /// pictures. `config` says how the file differs from what the task expects.
     ///
     /// # Errors
-    /// The file cannot be read, lacks a column or holds other images.
-    pub fn read(&self, path: &Path) -> Result<Vec<f32>, DataError> {
-        let width: usize = self.input.iter().product();
-        let mut rows = match self.columns.is_empty() {
-            false => table::read_features(path, &self.columns)?,
-            true => self.images(path)?,
-        };
-        match self.scaling.unit() {
-            Some(unit) => rows.iter_mut().for_each(|value| *value /= unit),
-            None if self.moments.len() == width => super::scaling::standardize(width, &mut rows, &self.moments),
-            None => {
-                let reason = format!("{} of {width} columns have a mean and a deviation", self.moments.len());
-                return Err(DataError::File { path: path.to_owned(), reason });
-            }
+    /// The file cannot be read, lacks a column, or holds what the task refuses.
+    pub fn read(&self, path: &Path, config: &DataConfig, charter: &Charter) -> Result<Unanswered, DataError> {
+        if self.schema.kind == InputKind::Table {
+            let how = Reading { schema: &self.schema, charter, numbers: &self.numbers, config, beside: &[] };
+            let (features, notes) = read_features(path, &how)?;
+            return Ok(Unanswered { features, names: Vec::new(), notes });
         }
-        match rows.iter().position(|value| !value.is_finite()) {
-            Some(at) => {
-                let column = self.columns.get(at % width).map_or_else(|| (at % width + 1).to_string(), String::clone);
-                let reason = format!("row {}, column {column}, is too large after scaling", at / width + 1);
-                Err(DataError::File { path: path.to_owned(), reason })
-            }
-            None => Ok(rows),
-        }
-    }
-
-    fn images(&self, path: &Path) -> Result<Vec<f32>, DataError> {
-        let images = Idx::open(path, 3)?;
-        // Without the channel, of which there is one.
-        if self.input.get(1..) != images.sizes().get(1..) {
-            let (got, want) = (images.sizes().get(1..).unwrap_or_default(), self.input.get(1..).unwrap_or_default());
-            let reason = format!("its images are {got:?}, the model takes {want:?}");
-            return Err(DataError::File { path: path.to_owned(), reason });
-        }
-        Ok(Values::Bytes(std::sync::Arc::new(images.rows(None)?)).to_vec())
+        let geometry = self.schema.image.as_ref().map(arrays::Geometry::of);
+        let (names, values) = arrays::images(path, geometry.as_ref(), &self.schema.shape())?;
+        let most = self.schema.most().unwrap_or(1.0);
+        let features = values.to_vec().into_iter().map(|value| value / most).collect();
+        Ok(Unanswered { features, names, notes: Vec::new() })
     }
 }

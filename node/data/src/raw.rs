@@ -7,19 +7,19 @@ use peerlearn_protocols::dataset::{Values, pick};
 use super::DataError;
 use super::table::classes_of;
 
-/// Rows as they are in the source, not scaled.
+/// Rows as readers hand them on: tables scaled, pictures as their source has them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raw {
     /// Shape of one example.
     pub input: Vec<usize>,
-    /// Names of the features of a table, in their order; empty for images.
-    pub columns: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Shapes: `[rows, width]`.
     pub features: Values,
-    /// Shapes: `[rows]`.
+    /// Shapes: `[rows]`; all 0 where the answer is a number.
     pub labels: Vec<u32>,
+    /// Numbers to be answered, scaled, `[rows]`; empty for classes.
+    pub targets: Vec<f32>,
 }
 
 /// Which rows are wanted of those with these labels in so many classes, and in which order; `None` is all as they lie.
@@ -35,10 +35,26 @@ impl Raw {
         let labels = pick(&self.labels, 1, picked);
         Self {
             input: self.input.clone(),
-            columns: self.columns.clone(),
             classes: self.classes.clone(),
             features,
             labels,
+            targets: if self.targets.is_empty() { Vec::new() } else { pick(&self.targets, 1, picked) },
+        }
+    }
+
+    /// The same for numbers in half the memory, of which there are many where features are not in memory.
+    pub(super) fn pick_numbers(&self, picked: &[u32]) -> Self {
+        let Values::Stored(rows) = &self.features else {
+            return self.pick(&picked.iter().map(|row| *row as usize).collect::<Vec<_>>());
+        };
+        let places = || picked.iter().map(|row| *row as usize);
+        let targets = if self.targets.is_empty() { Vec::new() } else { places().map(|row| self.targets[row]).collect() };
+        Self {
+            input: self.input.clone(),
+            classes: self.classes.clone(),
+            features: Values::Stored(rows.pick(places())),
+            labels: places().map(|row| self.labels[row]).collect(),
+            targets,
         }
     }
 

@@ -69,27 +69,3 @@ impl Scaling {
         }
     }
 }
-
-/// Brings rows to mean 0 and deviation 1 in every feature, by these moments.
-///
-/// Shapes: `rows: [rows, width]`, `moments: [width]`.
-pub(super) fn standardize(width: usize, rows: &mut [f32], moments: &[(f32, f32)]) {
-    for row in rows.chunks_mut(width.max(1)) {
-        row.iter_mut().zip(moments).for_each(|(value, (mean, std))| *value = (*value - mean) / std);
-    }
-}
-
-/// Mean and sample standard deviation of every feature. Shapes: `rows: [rows, width]`, answer `[width]`.
-pub(super) fn moments(width: usize, rows: &[f32]) -> Vec<(f32, f32)> {
-    (0..width).map(|column| moments_of(rows, width, column)).collect()
-}
-
-/// Mean and sample standard deviation of a column; 1 for a constant one, which then becomes zero.
-fn moments_of(rows: &[f32], width: usize, column: usize) -> (f32, f32) {
-    let values = || rows.iter().skip(column).step_by(width).map(|value| f64::from(*value));
-    let count = values().count().max(1) as f64;
-    let mean = values().sum::<f64>() / count;
-    let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    let std = variance.sqrt();
-    (mean as f32, if std > 1e-12 && std.is_finite() { std as f32 } else { 1.0 })
-}

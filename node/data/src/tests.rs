@@ -14,7 +14,7 @@ fn load_csv(text: &str) -> Result<Loaded, DataError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.csv");
     std::fs::write(&path, text).unwrap();
-    load(&config(&path), &[0; 32])
+    load(&config(&path), &[0; 32], None)
 }
 
 fn message(text: &str) -> String {
@@ -60,42 +60,72 @@ fn the_embedded_digits_are_those_of_uci() {
 #[test]
 fn a_table_becomes_rows_with_classes_in_order() {
     let loaded = load_csv("a,label,b\n1,10,2\n3,9,4\n5,10,6\n 7 , 9 , 8 \n").unwrap();
-    assert_eq!(loaded.classes, ["9", "10"]);
+    assert_eq!(loaded.classes(), ["9", "10"]);
     assert_eq!(loaded.train.input(), [2]);
     assert_eq!(loaded.train.len() + loaded.validation.unwrap().len(), 4);
     let words = load_csv("label,x\nspam,1\nham,2\nspam,3\n").unwrap();
-    assert_eq!(words.classes, ["ham", "spam"]);
+    assert_eq!(words.classes(), ["ham", "spam"]);
 }
 
 #[test]
 fn every_mistake_in_a_table_is_named_with_its_place() {
-    let missing = message("a,b\n1,2\n");
+    let missing = message("a,b\n1,2\n2,3\n");
     assert!(missing.contains("\"label\"") && missing.contains("a, b") && missing.contains("data.label"), "{missing}");
-    let text = message("a,label\n1,x\ntwo,y\n");
-    assert!(text.contains("line 3") && text.contains("\"a\"") && text.contains("\"two\""), "{text}");
-    assert!(message("a,label\nNaN,x\n1,y\n").contains("no finite number"));
-    assert!(message("a,label\ninf,x\n1,y\n").contains("no finite number"));
-    assert!(message("a,label\n,x\n1,y\n").contains("line 2"));
     assert!(message("a,label\n1,x\n1,y,z\n").contains("line"), "ragged rows name their line");
     assert!(message("a,label\n").contains("no rows"));
-    assert!(message("").contains("columns"));
-    assert!(message("a,label\n1,x\n2,x\n").contains("1 different labels"));
-    assert!(message("a,a,label\n1,2,x\n").contains("twice"));
-    assert!(message("a,label\n1,x\n2,\n").contains("line 3"), "an empty label is none");
-    let nameless = message(",a,label\n0,1,x\n1,2,y\n");
-    assert!(nameless.contains("column 1 has no name") && nameless.contains("data.columns"), "{nameless}");
-    assert!(message("a,label\n\u{0}\u{1},x\n1,y\n").contains("no finite number"));
+    assert!(message("a,label\n1,x\n2,x\n").contains("1 different values"));
+    assert!(message("a,a,label\n1,2,x\n").contains("\"a\""));
+    assert!(message(",label\n0,x\n1,y\n").contains("without a name"), "nothing is left to learn from");
+    let absent = config(&PathBuf::from("absent.csv"));
+    assert!(matches!(load(&absent, &[0; 32], None), Err(DataError::Missing { .. })));
+}
+
+/// What is left out or filled is said, one sentence each.
+#[test]
+fn what_is_noteworthy_is_said() {
+    let said = |text: &str| load_csv(text).unwrap().notes.join("\n");
+    assert!(said("a,label\n1,x\n2,\n3,y\n").contains("1 rows have no label"));
+    let nameless = said(",a,label\n0,1,x\n1,7,y\n2,2,x\n");
+    assert!(nameless.contains("without a name"), "{nameless}");
+    let gaps = load_csv("a,b,label\n1,2,x\n,3,y\n5,4,x\n").unwrap();
+    assert_eq!(gaps.preprocessing.columns(), ["a", "a?", "b"], "a gap has an input of its own");
+    let index = said("row_id,a,label\n1,5,x\n2,7,y\n3,6,x\n");
+    assert!(index.contains("only numbers the rows"), "{index}");
+    let price = load_csv("a,price\n1,10.5\n2,20.25\n3,31\n").map(|_| ()).unwrap_err().to_string();
+    assert!(price.contains("label"), "{price}");
+}
+
+fn table(text: &str, change: impl Fn(&mut DataConfig)) -> Result<Loaded, DataError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    std::fs::write(&path, text).unwrap();
+    let mut config = DataConfig { validation: 0.0, ..config(&path) };
+    change(&mut config);
+    load(&config, &[0; 32], None)
 }
 
 #[test]
-fn a_table_that_is_no_text_is_an_error() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rows.csv");
-    std::fs::write(&path, [b"a,label\n".as_slice(), &[0xff, 0xfe, 0x80], b",x\n"].concat()).unwrap();
-    let error = load(&config(&path), &[0; 32]).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("rows.csv"), "{error}");
-    let error = load(&config(&directory.path().join("absent.csv")), &[0; 32]).map(|_| ()).unwrap_err();
-    assert!(matches!(error, DataError::Missing { .. }));
+fn a_price_is_no_class() {
+    let text: String = (0..60).map(|row| format!("{},{}.5\n", row % 7, 1000 + 37 * row)).collect();
+    let loaded = table(&format!("rooms,price\n{text}"), |config| config.label = "price".into()).unwrap();
+    assert_eq!((loaded.train.classes(), loaded.classes().len()), (1, 0));
+    let numbers = loaded.train.numbers().unwrap();
+    let mean = numbers.iter().sum::<f32>() / 60.0;
+    assert!(mean.abs() < 0.1 && numbers.iter().all(|number| number.abs() < 2.0), "{numbers:?}");
+    assert!(loaded.train.number_unit() > 600.0 && loaded.notes.join(" ").contains("regression"));
+}
+
+#[test]
+fn words_truth_values_dates_and_gaps_are_read() {
+    let rows = ["red,true,2024-01-01,1,a", "blue,false,2024-01-03,,b", "red,true,2024-01-02,3,a", "blue,false,2024-01-02,2,b"];
+    let text = format!("colour,old,day,x,label\n{}\n", rows.join("\n"));
+    let loaded = table(&text, |_| ()).unwrap();
+    assert_eq!(loaded.preprocessing.columns(), ["colour=blue", "colour=red", "day", "old", "x", "x?"]);
+    assert_eq!(loaded.train.len(), 4);
+    let row = |at: usize| loaded.train.row(at).to_vec();
+    let of_blue: Vec<Vec<f32>> = (0..4).map(row).filter(|row| row[0] == 1.0).collect();
+    assert!(of_blue.iter().all(|row| row[1] == 0.0 && row[3] == 0.0), "{of_blue:?}");
+    assert!(of_blue.iter().any(|row| row[4] == 0.0 && row[5] == 1.0), "a gap is the mean, and said: {of_blue:?}");
 }
 
 #[test]
@@ -105,49 +135,69 @@ fn a_test_table_must_have_the_same_columns() {
     std::fs::write(&train, "a,label\n1,x\n2,y\n3,x\n").unwrap();
     std::fs::write(&test, "a,label\n1,x\n2,z\n").unwrap();
     let with_test = DataConfig { test: test.display().to_string(), ..config(&train) };
-    let loaded = load(&with_test, &[0; 32]).unwrap();
-    assert_eq!(loaded.classes, ["x", "y", "z"], "a class only the test rows have is a class");
+    let loaded = load(&with_test, &[0; 32], None).unwrap();
+    assert_eq!(loaded.classes(), ["x", "y", "z"], "a class only the test rows have is a class");
     assert_eq!(loaded.test.unwrap().len(), 2);
     std::fs::write(&test, "b,label\n1,x\n").unwrap();
-    let error = load(&with_test, &[0; 32]).map(|_| ()).unwrap_err().to_string();
+    let error = load(&with_test, &[0; 32], None).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("test.csv") && error.contains("no column \"a\""), "{error}");
 }
 
-/// Two people with the same rows, whose columns lie otherwise and who have a column more.
-#[test]
-fn columns_are_matched_by_name() {
-    let one = load_csv("age,label,chol\n60,yes,200\n50,no,300\n40,no,250\n").unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rows.csv");
-    std::fs::write(&path, "chol,ward,age,label\n200,7,60,yes\n300,8,50,no\n250,9,40,no\n").unwrap();
-    let chosen = DataConfig { columns: vec!["chol".into(), "age".into()], ..config(&path) };
-    let other = load(&chosen, &[0; 32]).unwrap();
-    assert_eq!((&one.columns, &one.columns), (&other.columns, &vec!["age".to_owned(), "chol".to_owned()]));
-    assert_eq!(one.train.digest(), other.train.digest());
-    let absent = DataConfig { columns: vec!["pulse".into()], ..chosen };
-    let error = load(&absent, &[0; 32]).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("no column \"pulse\"") && error.contains("ward"), "{error}");
+fn known(loaded: &Loaded) -> Preprocessing {
+    loaded.preprocessing.clone()
 }
 
-/// A peer that lacks some of the classes takes part with the list of all; what is not in it is refused.
+/// Two people with the same rows, whose columns lie otherwise and who have a column more: the second takes the task of the first.
 #[test]
-fn classes_are_those_declared() {
+fn columns_are_matched_by_name() {
+    let all = |config: &mut DataConfig| config.validation = 0.0;
+    let one = table("age,label,chol\n60,yes,200\n50,no,300\n40,no,250\n", all).unwrap();
+    let (task, words) = (known(&one), task::Charter::default());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.csv");
-    std::fs::write(&path, "a,label\n1,wolf\n2,wolf\n3,dog\n").unwrap();
-    let all = vec!["wolf".to_owned(), "cat".to_owned(), "dog".to_owned()];
-    let declared = DataConfig { classes: all, validation: 0.0, ..config(&path) };
-    let loaded = load(&declared, &[0; 32]).unwrap();
-    assert_eq!(loaded.classes, ["cat", "dog", "wolf"]);
-    assert_eq!(loaded.train.class_counts(), [0, 1, 2]);
-    std::fs::write(&path, "a,label\n1,wolf\n2,ant\n").unwrap();
-    let error = load(&declared, &[0; 32]).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("line 3") && error.contains("\"ant\"") && error.contains("cat, dog, wolf"), "{error}");
+    std::fs::write(&path, "CHOL;ward;age;label\n200;7;60;yes\n300;8;50;no\n250;9;40;no\n").unwrap();
+    let mine = DataConfig { validation: 0.0, ..config(&path) };
+    let other = load(&mine, &[0; 32], Some(Known { preprocessing: &task, charter: &words })).unwrap();
+    assert_eq!(one.train.digest(), other.train.digest());
+    assert_eq!(other.preprocessing, task);
+    std::fs::write(&path, "cholesterol,age,label\n200,60,yes\n").unwrap();
+    let error = load(&mine, &[0; 32], Some(Known { preprocessing: &task, charter: &words })).unwrap_err().to_string();
+    assert!(error.contains("no column \"chol\"") && error.contains("--map 'chol=cholesterol'"), "{error}");
+    let mut mapped = mine.clone();
+    add_to_map(&mut mapped.map, "chol=cholesterol").unwrap();
+    assert!(load(&mapped, &[0; 32], Some(Known { preprocessing: &task, charter: &words })).is_ok());
+}
+
+/// A peer that lacks some of the classes takes part; a word that is no class is refused, with what to do.
+#[test]
+fn classes_are_those_of_the_task() {
+    let one = table("a,label\n1,cat\n2,dog\n3,wolf\n9,cat\n", |_| ()).unwrap();
+    let (task, words) = (known(&one), task::Charter::default());
+    let with = |text: &str, said: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv");
+        std::fs::write(&path, text).unwrap();
+        let mut mine = DataConfig { validation: 0.0, ..config(&path) };
+        said.iter().for_each(|text| add_to_map(&mut mine.map, text).unwrap());
+        load(&mine, &[0; 32], Some(Known { preprocessing: &task, charter: &words }))
+    };
+    let some = with("a,label\n1,wolf\n2,Wolf \n3,dog\n", &[]).unwrap();
+    assert_eq!(some.train.class_counts(), [0, 1, 2]);
+    let error = with("a,label\n1,wolf\n2,ant\n3,ant\n", &[]).map(|_| ()).unwrap_err().to_string();
+    for part in ["\"ant\" in 2 rows, first in line 3", "cat, dog, wolf", "--map 'label:CLASS=ant'", "--map 'label!ant'"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(with("a,label\n1,wolf\n2,ant\n", &["label:dog=ant"]).unwrap().train.class_counts(), [0, 1, 1]);
+    assert_eq!(with("a,label\n1,wolf\n2,ant\n", &["label!ant"]).unwrap().train.len(), 1);
+    let error = with("a,label\nx,wolf\n", &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("\"x\"") && error.contains("finite number"), "{error}");
+    let declared = |config: &mut DataConfig| config.classes = vec!["wolf".into(), "cat".into(), "dog".into()];
+    assert_eq!(table("a,label\n1,wolf\n2,dog\n", declared).unwrap().classes(), ["cat", "dog", "wolf"]);
     let digits = (0..10).map(|digit| digit.to_string()).collect();
     let images = idx_directory(&idx(&[3, 2, 2], &[7; 12]), &idx(&[3], &[8, 3, 3]));
     let some = DataConfig { classes: digits, validation: 0.0, ..config(images.path()) };
-    let loaded = load(&some, &[0; 32]).unwrap();
-    assert_eq!((loaded.classes.len(), loaded.train.class_counts()[3]), (10, 2));
+    let loaded = load(&some, &[0; 32], None).unwrap();
+    assert_eq!((loaded.classes().len(), loaded.train.class_counts()[3]), (10, 2));
 }
 
 #[test]
@@ -155,9 +205,9 @@ fn idx_files_must_be_what_their_header_says() {
     let images = idx(&[3, 2, 2], &[7; 12]);
     let labels = idx(&[3], &[0, 1, 1]);
     let good = idx_directory(&images, &labels);
-    let loaded = load(&config(good.path()), &[0; 32]).unwrap();
+    let loaded = load(&config(good.path()), &[0; 32], None).unwrap();
     assert_eq!(loaded.train.input(), [1, 2, 2]);
-    assert_eq!(loaded.classes, ["0", "1"]);
+    assert_eq!(loaded.classes(), ["0", "1"]);
     assert_eq!(loaded.train.features()[0], 7.0 / 255.0);
     let wrong: Vec<(Vec<u8>, Vec<u8>, &str)> = vec![
         (images[..10].to_vec(), labels.clone(), "header"),
@@ -172,13 +222,13 @@ fn idx_files_must_be_what_their_header_says() {
     ];
     for (images, labels, word) in wrong {
         let directory = idx_directory(&images, &labels);
-        let error = load(&config(directory.path()), &[0; 32]).map(|_| ()).unwrap_err().to_string();
+        let error = load(&config(directory.path()), &[0; 32], None).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(word), "{word}: {error}");
     }
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(load(&config(empty.path()), &[0; 32]), Err(DataError::NoIdx { .. })));
+    assert!(matches!(load(&config(empty.path()), &[0; 32], None), Err(DataError::NoIdx { .. })));
     std::fs::remove_file(good.path().join("train-labels-idx1-ubyte")).unwrap();
-    assert!(matches!(load(&config(good.path()), &[0; 32]), Err(DataError::NoIdx { .. })));
+    assert!(matches!(load(&config(good.path()), &[0; 32], None), Err(DataError::NoIdx { .. })));
 }
 
 #[test]
@@ -187,7 +237,7 @@ fn damaged_gzip_is_an_error() {
     for name in ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"] {
         std::fs::write(directory.path().join(name), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]).unwrap();
     }
-    assert!(matches!(load(&config(directory.path()), &[0; 32]), Err(DataError::Read { .. })));
+    assert!(matches!(load(&config(directory.path()), &[0; 32], None), Err(DataError::Read { .. })));
 }
 
 #[test]
@@ -195,7 +245,7 @@ fn a_changed_file_is_noticed_and_the_rows_stay() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.csv");
     std::fs::write(&path, "a,label\n1,x\n2,y\n").unwrap();
-    let loaded = load(&config(&path), &[0; 32]).unwrap();
+    let loaded = load(&config(&path), &[0; 32], None).unwrap();
     assert_eq!(loaded.changed(), Vec::<PathBuf>::new());
     std::fs::write(&path, "a,label\n1,x\n2,y\n3,x\n").unwrap();
     assert_eq!(loaded.changed(), std::slice::from_ref(&path));
@@ -206,12 +256,13 @@ fn a_changed_file_is_noticed_and_the_rows_stay() {
 
 #[test]
 fn standard_scaling_is_learnt_from_training_rows_only() {
-    let (mut train, mut other) = (vec![1.0, 5.0, 3.0, 5.0], vec![2.0, 6.0]);
-    let moments = scaling::moments(2, &train);
-    [&mut train, &mut other].into_iter().for_each(|rows| scaling::standardize(2, rows, &moments));
-    let std = 2f32.sqrt();
-    assert_eq!(train, [-1.0 / std, 0.0, 1.0 / std, 0.0]);
-    assert_eq!(other, [0.0, 1.0], "a constant feature is only centred");
+    let own = |config: &mut DataConfig| (config.scaling, config.validation) = (Scaling::Standard, 0.3);
+    let text: String = (0..40).map(|row| format!("{},{}\n", row * row, row % 2)).collect();
+    let loaded = table(&format!("a,label\n{text}"), own).unwrap();
+    let mean = |rows: &Dataset| rows.features().iter().sum::<f32>() / rows.len() as f32;
+    assert!(mean(&loaded.train).abs() < 1e-5 && mean(&loaded.validation.unwrap()).abs() > 1e-3);
+    let plain = |config: &mut DataConfig| config.scaling = Scaling::None;
+    assert_eq!(table("a,label\n1,x\n500,y\n", plain).unwrap().train.features().iter().sum::<f32>(), 501.0);
     for text in ["auto", "none", "standard", "unit:255"] {
         assert_eq!(text.parse::<Scaling>().unwrap().to_string(), text);
     }
@@ -224,7 +275,7 @@ fn standard_scaling_is_learnt_from_training_rows_only() {
 fn a_part_is_chosen_by_identity_or_by_number() {
     let config = DataConfig { partition: Some(Partition::Iid), parts: 4, ..DataConfig::default() };
     let by_number: Vec<_> = (0..4)
-        .map(|part| load(&DataConfig { part: Some(part), ..config.clone() }, &[9; 32]).unwrap().train.digest())
+        .map(|part| load(&DataConfig { part: Some(part), ..config.clone() }, &[9; 32], None).unwrap().train.digest())
         .collect();
     let mut distinct = by_number.clone();
     distinct.sort();
@@ -232,7 +283,7 @@ fn a_part_is_chosen_by_identity_or_by_number() {
     assert_eq!(distinct.len(), 4);
     let mut identity = [0; 32];
     identity[0] = 6;
-    assert_eq!(load(&config, &identity).unwrap().train.digest(), by_number[2]);
+    assert_eq!(load(&config, &identity, None).unwrap().train.digest(), by_number[2]);
 }
 
 #[test]
@@ -308,10 +359,10 @@ fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
     let directory = idx_directory(&idx(&[10, 2, 2], &pixels), &idx(&[10], &labels));
     let whole = DataConfig { validation: 0.0, ..config(directory.path()) };
     let part = |part| DataConfig { partition: Some(Partition::Iid), parts: 3, part: Some(part), ..whole.clone() };
-    let all = load(&whole, &[0; 32]).unwrap().train;
+    let all = load(&whole, &[0; 32], None).unwrap().train;
     let mut seen = Vec::new();
     for number in 0..3 {
-        let own = load(&part(number), &[0; 32]).unwrap().train;
+        let own = load(&part(number), &[0; 32], None).unwrap().train;
         assert!(own.bytes().is_some(), "pictures stay bytes");
         for row in 0..own.len() {
             let at = (own.row(row)[0] * 255.0).round() as usize / 4;
@@ -323,7 +374,7 @@ fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
     // What is wanted may lie before the damage, and it is found all the same.
     let short = idx_directory(&idx(&[10, 2, 2], &pixels[..39]), &idx(&[10], &labels));
-    let error = load(&DataConfig { source: short.path().display().to_string(), ..part(0) }, &[0; 32]);
+    let error = load(&DataConfig { source: short.path().display().to_string(), ..part(0) }, &[0; 32], None);
     assert!(error.map(|_| ()).unwrap_err().to_string().contains("39 bytes follow"));
 }
 
@@ -331,19 +382,23 @@ fn a_node_keeps_only_its_own_images_and_they_are_those_of_the_whole_file() {
 #[test]
 fn other_rows_are_scaled_like_those_learnt_from() {
     let directory = tempfile::tempdir().unwrap();
-    let (own, other) = (directory.path().join("own.csv"), directory.path().join("other.csv"));
-    std::fs::write(&own, "b,a,label\n1,10,x\n3,30,y\n5,50,x\n").unwrap();
+    let other = directory.path().join("other.csv");
     std::fs::write(&other, "a,label,b\n50,x,100\n10,y,300\n").unwrap();
-    let own = load(&DataConfig { validation: 0.0, ..config(&own) }, &[0; 32]).unwrap();
-    let before = own.preprocessing();
-    assert_eq!((before.columns.join(","), before.moments.clone()), ("a,b".to_owned(), vec![(30.0, 20.0), (3.0, 2.0)]));
-    let elsewhere = DataConfig { validation: 0.0, ..config(&other) };
-    let measured = load_as(&elsewhere, &[0; 32], Some(&before)).unwrap();
-    assert_eq!(measured.preprocessing(), before);
-    let mut rows: Vec<Vec<f32>> = (0..2).map(|row| measured.train.row(row).to_vec()).collect();
-    rows.sort_by(|one, other| one[0].total_cmp(&other[0]));
-    assert_eq!(rows, [[-1.0, 148.5], [1.0, 48.5]]);
-    assert_eq!(before.read(&other).unwrap(), [1.0, 48.5, -1.0, 148.5]);
-    assert!(before.read(&directory.path().join("absent.csv")).is_err());
-    assert_ne!(load(&elsewhere, &[0; 32]).unwrap().preprocessing(), before, "by itself it would be another");
+    for scaling in [Scaling::Auto, Scaling::Standard] {
+        let own = table("b,a,label\n1,10,x\n3,30,y\n5,50,x\n", |config| config.scaling = scaling).unwrap();
+        let before = known(&own);
+        let (scales, words) = (before.numbers.clone(), task::Charter::default());
+        assert_eq!((scales.of("a").mean, scales.of("a").sd, scales.of("b").sd), (30.0, 20.0, 2.0), "{scaling}");
+        let elsewhere = DataConfig { validation: 0.0, ..config(&other) };
+        let here = Known { preprocessing: &before, charter: &words };
+        let measured = load(&elsewhere, &[0; 32], Some(here)).unwrap();
+        assert_eq!(measured.preprocessing, before);
+        let mut rows: Vec<Vec<f32>> = (0..2).map(|row| measured.train.row(row).to_vec()).collect();
+        rows.sort_by(|one, other| one[0].total_cmp(&other[0]));
+        // What lies more than eight deviations away is brought to eight.
+        let far = 8.0;
+        assert_eq!(rows, [[-1.0, far], [1.0, far]], "{scaling}");
+        assert_eq!(before.read(&other, &elsewhere, &words).unwrap().features, [1.0, far, -1.0, far]);
+        assert!(before.read(&directory.path().join("absent.csv"), &elsewhere, &words).is_err());
+    }
 }

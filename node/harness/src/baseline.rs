@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use peerlearn::NodeConfig;
 use peerlearn::data::Loaded;
-use peerlearn::learner::{LearnError, LearnerData, LocalTrainer, Part, Snapshot, build, initial_weights};
-use peerlearn::node::task_of;
+use peerlearn::learner::{Evaluation, LearnError, LearnerData, LocalTrainer, Part, Snapshot, build, initial_weights};
+use peerlearn::node::document_of;
 use peerlearn::protocols::recipe::{MixOrder, ModelState, Recipe, Training};
 
 use super::DemoError;
@@ -18,13 +18,13 @@ use super::plan::Slices;
 /// Steps of the pooled model for each step of a peer.
 const POOLED_STEPS: u32 = 2;
 
-/// Accuracy on the test rows.
+/// Measured on the test rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baselines {
     /// Trained on each slice alone, in the order of the peers.
-    pub alone: Vec<f32>,
+    pub alone: Vec<Evaluation>,
     /// Trained on all rows.
-    pub pooled: f32,
+    pub pooled: Evaluation,
 }
 
 /// Trains the baselines for peers that took `rounds` rounds, on all processors.
@@ -50,13 +50,13 @@ pub fn baselines(config: &NodeConfig, slices: &[Loaded], pooled: &Loaded, rounds
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        joined.collect::<Result<Vec<Vec<(usize, f32)>>, DemoError>>()
+        joined.collect::<Result<Vec<Vec<(usize, Evaluation)>>, DemoError>>()
     })?
     .concat();
     results.sort_by_key(|(index, _)| *index);
-    let mut accuracies = results.into_iter().map(|(_, accuracy)| accuracy);
-    let pooled = accuracies.next().unwrap_or(0.0);
-    Ok(Baselines { alone: accuracies.collect(), pooled })
+    let mut measured = results.into_iter().map(|(_, measured)| measured);
+    let pooled = measured.next().unwrap_or_default();
+    Ok(Baselines { alone: measured.collect(), pooled })
 }
 
 pub(super) fn of_slices(config: &NodeConfig, slices: &Slices, rounds: u64) -> Result<Baselines, DemoError> {
@@ -65,12 +65,14 @@ pub(super) fn of_slices(config: &NodeConfig, slices: &Slices, rounds: u64) -> Re
 
 /// Trains by the recipe of the peers, without others: as many rounds, `factor` times as many steps in each. Measured as
 /// the peers are.
-fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u32) -> Result<f32, DemoError> {
+fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u32) -> Result<Evaluation, DemoError> {
     let family = &config.task.model;
     let learner = build(family, data.train.input(), data.train.classes())?;
     let layout = learner.layout().clone();
-    let task = task_of(&config.task.network, &family.to_string(), &data.preprocessing(), layout.clone());
-    let start = Snapshot::fresh(initial_weights(&layout, task.id().0));
+    // The same task as that of the peers, so that all begin with the same weights.
+    let task = document_of(&config.task.network, &family.to_string(), &data.preprocessing, None);
+    let task = task.map_err(peerlearn::NodeError::Task)?;
+    let start = Snapshot::fresh(initial_weights(&layout, task.definition.id().0));
     let recipe = recipe_without_others(config, factor);
     let rows = LearnerData { train: data.train.clone(), validation: None, test: data.test.clone() };
     let mut trainer = LocalTrainer::new(learner, rows, &recipe.rule);
@@ -82,8 +84,7 @@ fn train(config: &NodeConfig, data: &Loaded, rounds: u64, factor: u32) -> Result
         // With nobody: the moving average and the schedule take note.
         state.mix(&mut trainer, &MixOrder::default());
     }
-    let measured = trainer.measure(state.answer(), Part::Test)?;
-    Ok(measured.map_or(0.0, |evaluation| evaluation.accuracy))
+    Ok(trainer.measure(state.answer(), Part::Test)?.unwrap_or_default())
 }
 
 /// What corrects drift from others has nothing to correct.

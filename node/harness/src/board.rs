@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use peerlearn::learner::Evaluation;
 use peerlearn::protocols::id::PeerId;
 use peerlearn::{NodeEvent, Stamped};
 
@@ -13,10 +14,10 @@ pub struct PeerLine {
     pub name: String,
     /// Rounds closed.
     pub round: u64,
-    /// Accuracy on its own validation rows, newest.
-    pub own: Option<f32>,
-    /// Accuracy on the shared test rows, newest.
-    pub test: Option<f32>,
+    /// Newest measurement on its own validation rows.
+    pub own: Option<Evaluation>,
+    /// Newest measurement on the shared test rows.
+    pub test: Option<Evaluation>,
     /// Peers known.
     pub known: usize,
     /// Bytes received.
@@ -25,7 +26,7 @@ pub struct PeerLine {
     pub bytes_out: u64,
     /// CPU time of its learner.
     pub cpu: Duration,
-    /// Test accuracy by round and time: `(round, milliseconds, accuracy)`.
+    /// Test accuracy by round and time: `(round, milliseconds, accuracy)`; R2 from 0 to 1 where targets are numbers.
     pub curve: Vec<(u64, u64, f32)>,
     /// Faults it counted against others.
     pub refused: u64,
@@ -54,9 +55,9 @@ impl Board {
             NodeEvent::Misbehaved { .. } => line.refused += 1,
             NodeEvent::RoundClosed { round, own, test, bytes_in, bytes_out, cpu, .. } => {
                 line.round = *round;
-                line.own = own.map(|own| own.accuracy).or(line.own);
+                own.iter().for_each(|own| line.own = Some((**own).clone()));
                 if let Some(test) = test {
-                    line.test = Some(test.accuracy);
+                    line.test = Some((**test).clone());
                     line.curve.push((*round, stamped.at_ms, test.accuracy));
                 }
                 (line.bytes_in, line.bytes_out, line.cpu) = (*bytes_in, *bytes_out, *cpu);
@@ -77,14 +78,34 @@ impl Board {
 
     /// Test accuracy of the worst peer, once every peer has one.
     pub fn worst(&self) -> Option<f32> {
-        let tests: Option<Vec<f32>> = self.lines.iter().map(|line| line.test).collect();
-        tests?.into_iter().reduce(f32::min)
+        self.tests(|test| Some(test.accuracy))?.into_iter().reduce(f32::min)
     }
 
     /// Mean test accuracy, once every peer has one.
     pub fn mean(&self) -> Option<f32> {
-        let tests: Option<Vec<f32>> = self.lines.iter().map(|line| line.test).collect();
-        let tests = tests.filter(|tests| !tests.is_empty())?;
-        Some(tests.iter().sum::<f32>() / tests.len() as f32)
+        mean(&self.tests(|test| Some(test.accuracy))?)
     }
+
+    /// Balanced test accuracy of the worst peer, once every peer has one.
+    pub fn worst_balanced(&self) -> Option<f32> {
+        self.tests(|test| test.balanced)?.into_iter().reduce(f32::min)
+    }
+
+    /// Mean balanced test accuracy, once every peer has one.
+    pub fn mean_balanced(&self) -> Option<f32> {
+        mean(&self.tests(|test| test.balanced)?)
+    }
+
+    /// Whether targets are numbers and not classes, as far as was measured.
+    pub fn is_of_numbers(&self) -> bool {
+        self.lines.iter().filter_map(|line| line.test.as_ref()).any(Evaluation::is_of_numbers)
+    }
+
+    fn tests(&self, pick: impl Fn(&Evaluation) -> Option<f32>) -> Option<Vec<f32>> {
+        self.lines.iter().map(|line| line.test.as_ref().and_then(&pick)).collect()
+    }
+}
+
+fn mean(values: &[f32]) -> Option<f32> {
+    (!values.is_empty()).then(|| values.iter().sum::<f32>() / values.len() as f32)
 }

@@ -16,15 +16,17 @@ mod running;
 mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use baseline::{Baselines, baselines};
 pub use board::{Board, PeerLine};
 pub use error::{DemoError, OutputError};
 pub use load::{Load, LoadMeter, resident_mb};
 pub use names::name;
-pub use outcome::{Outcome, PeerOutcome, bytes};
+pub use outcome::{Outcome, PeerOutcome, Scores, bytes};
 pub use output::Output;
 pub use plan::DemoPlan;
 pub use run::{Ending, Progress, run};
 pub use running::Running;
 pub use table::{AccuracyRow, accuracy_table, percent};
+pub use words::{brief_scores, scores, significant};

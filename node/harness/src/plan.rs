@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use peerlearn::NodeConfig;
-use peerlearn::data::{Loaded, Partition, Scaling};
+use peerlearn::data::{Loaded, Partition};
 
 use super::error::{DemoError, MAX_PEERS};
 
@@ -46,18 +46,19 @@ impl DemoPlan {
             return Err(DemoError::Peers { got: self.peers });
         }
         let data = &self.config.data;
-        let (train, test, auto, _) = peerlearn::data::read(data)?;
-        if test.is_none() {
+        let source = peerlearn::data::read(data, None, &[])?;
+        if source.test.is_none() {
             return Err(DemoError::NoTest { data: data.source.clone() });
         }
-        let scaling = if data.scaling == Scaling::Auto { auto } else { data.scaling };
-        let partitioned = self.partition.assign(&train.labels, train.classes.len(), self.peers, self.seed)?;
+        let labels = &source.train.labels;
+        let classes = source.train.classes.len().max(1);
+        let partitioned = self.partition.assign(labels, classes, self.peers, self.seed)?;
         let prepare = |rows: &[usize], validation: f64| {
-            peerlearn::data::prepare(&train, rows, test.as_ref(), scaling, validation, self.seed)
+            peerlearn::data::prepare(&source, rows, source.test.as_ref(), validation, self.seed)
         };
         let each = partitioned.iter().map(|rows| prepare(rows, data.validation)).collect::<Result<_, _>>()?;
         // The pooled model sees exactly the rows that the peers train on, not those they keep apart.
-        let all: Vec<usize> = (0..train.labels.len()).collect();
+        let all: Vec<usize> = (0..labels.len()).collect();
         Ok(Slices { each, pooled: prepare(&all, data.validation)? })
     }
 }

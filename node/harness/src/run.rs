@@ -30,6 +30,11 @@ pub enum Ending {
 /// What happens in a demo.
 #[derive(Debug)]
 pub enum Progress<'a> {
+    /// The data were read: what the readers made of them, and what somebody should know, one sentence each.
+    Data {
+        /// The sentences.
+        said: &'a [String],
+    },
     /// Something happened in a node.
     Event(&'a Board, &'a Stamped),
     /// Peers are done; now the same model is trained without them, so many times.
@@ -49,6 +54,8 @@ pub async fn run(
     mut watch: impl FnMut(Progress<'_>),
 ) -> Result<Ending, DemoError> {
     let slices = plan.slices()?;
+    let said = [slices.pooled.understood.as_slice(), &slices.pooled.notes].concat();
+    watch(Progress::Data { said: &said });
     let mut output = plan.out.as_deref().map(Output::create).transpose()?;
     let (wall, cpu) = (Instant::now(), LoadMeter::start());
     let (sender, mut events) = mpsc::channel::<(usize, Stamped)>(WAITING);

@@ -14,7 +14,7 @@ fn peer(index: u8) -> PeerId {
 }
 
 fn closed(round: u64, accuracy: Option<f32>) -> NodeEvent {
-    let test = accuracy.map(|accuracy| Evaluation { loss: 1.0, accuracy, rows: 10 });
+    let test = accuracy.map(|accuracy| Box::new(Evaluation::new(1.0, accuracy, 10)));
     NodeEvent::RoundClosed {
         round,
         drawn: 1,
@@ -42,7 +42,8 @@ fn board() -> Board {
 }
 
 fn outcome() -> Outcome {
-    let baselines = Baselines { alone: vec![0.125, 0.375], pooled: 0.75 };
+    let of = |accuracy| Evaluation::new(1.0, accuracy, 10);
+    let baselines = Baselines { alone: vec![of(0.125), of(0.375)], pooled: of(0.75) };
     let facts = Facts {
         seconds: 2.5,
         baseline_seconds: 4.0,
@@ -62,7 +63,8 @@ fn the_board_keeps_what_was_last_said_and_ignores_strangers() {
     assert_eq!(board.lines().len(), 2);
     assert_eq!((board.least_round(), board.worst(), board.mean()), (1, Some(0.25), Some(0.375)));
     let ant = &board.lines()[0];
-    assert_eq!((ant.round, ant.known, ant.test, ant.bytes_in), (2, 1, Some(0.5), 200));
+    assert_eq!((ant.round, ant.known, ant.bytes_in), (2, 1, 200));
+    assert_eq!(ant.test.as_ref().map(|test| test.accuracy), Some(0.5));
     assert_eq!(ant.curve, [(1, 5, 0.5)]);
 }
 
@@ -93,6 +95,55 @@ fn the_table_holds_the_three_comparisons() {
     {
         assert!(table.contains(words), "{words}: {table}");
     }
+}
+
+/// An outcome of two peers that were measured so, after the same models alone and pooled.
+fn outcome_of(test: &Evaluation) -> Outcome {
+    let mut board = board();
+    for index in 0..2 {
+        let mut event = closed(3, Some(0.5));
+        if let NodeEvent::RoundClosed { test: measured, .. } = &mut event {
+            *measured = Some(Box::new(test.clone()));
+        }
+        board.fold(&Stamped { at_ms: 20, node: peer(index), event });
+    }
+    let baselines = Baselines { alone: vec![test.clone(), test.clone()], pooled: test.clone() };
+    let peers = vec![("aa".into(), 20, 2), ("bb".into(), 30, 1)];
+    let (model, partition) = ("linear".into(), "iid".into());
+    let facts = Facts {
+        seconds: 2.5,
+        baseline_seconds: 4.0,
+        cpu_seconds: 4.0,
+        test_rows: 10,
+        model,
+        partition,
+        seed: 3,
+        peers,
+    };
+    Outcome::new(&board, &baselines, facts)
+}
+
+#[test]
+fn accuracy_does_not_stand_alone() {
+    let rare = Evaluation { balanced: Some(0.5), macro_f1: Some(0.497), ..Evaluation::new(0.1, 0.99, 100) };
+    let outcome = outcome_of(&rare);
+    let table = outcome.table();
+    assert_eq!(table.matches("balanced accuracy").count(), 3, "{table}");
+    assert!(table.contains(" 99.00 %") && table.contains(" 50.00 %"), "{table}");
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!((&json["peers"][0]["balanced"], &json["pooled_scores"]["balanced"]), (&0.5.into(), &0.5.into()));
+    assert!(json["peers"][1]["macro_f1"].is_number() && json["peers"][1]["rmse"].is_null(), "{json}");
+    assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);
+}
+
+#[test]
+fn numbers_have_errors_and_no_accuracy() {
+    let numbers = Evaluation { rmse: Some(3.25), mae: Some(2.5), r2: Some(0.875), ..Evaluation::new(0.1, 0.875, 100) };
+    let table = outcome_of(&numbers).table();
+    for words in ["R2 on 10 test rows", "RMSE", " 3.250", "MAE", " 2.500", " 0.875"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert!(!table.contains("accuracy") && !table.contains('%'), "{table}");
 }
 
 #[test]

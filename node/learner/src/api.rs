@@ -101,8 +101,8 @@ impl LearnerHandle {
         self.predictor.ask(move |learner| learner.evaluate(&rows)).await.map(Some)
     }
 
-    /// Class probabilities of the model that is answered with as of the last mix, also while the next one trains.
-    /// Shapes: `features: [rows, width]`, answer `[rows, classes]`.
+    /// Class probabilities of the model that is answered with as of the last mix, also while the next one trains; of a
+    /// model with one output, the number itself. Shapes: `features: [rows, width]`, answer `[rows, outputs]`.
     ///
     /// # Errors
     /// Any [`LearnerError`].

@@ -1,48 +1,54 @@
 //! Any burn module as a [`Learner`].
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::dataset::{Dataset, Loss};
 use peerlearn_protocols::drift::clip_scale;
 use peerlearn_protocols::params::{Layout, TensorSpec};
+use peerlearn_protocols::recipe::{ClassTally, NumberTally};
 
 use super::{Evaluation, LearnError, Learner, TrainPlan, TrainReport};
 
 /// Rows evaluated at a time: large enough for full speed, small enough that activations stay in the cache.
 const EVALUATION_ROWS: usize = 256;
 
-/// A burn module for classification. Everything else follows from the module itself.
+/// A burn module for classification or for regression. Everything else follows from the module itself.
 pub trait BurnModel: Module + 'static {
-    /// Class scores before the softmax.
+    /// Class scores before the softmax; of one output, the number itself.
     ///
-    /// Shapes: `features: [rows, width]`, answer `[rows, classes]`.
+    /// Shapes: `features: [rows, width]`, answer `[rows, outputs]`.
     fn forward(&self, features: Tensor<2>) -> Tensor<2>;
 }
 
-/// Trains a burn module with minibatch SGD on the softmax cross-entropy.
+/// Trains a burn module with minibatch SGD on the loss that the data name: the softmax cross-entropy, with class weights
+/// where the data have some, or the squared or absolute error of numbers.
 #[derive(Debug)]
 pub struct BurnLearner<M> {
     model: Option<M>,
     layout: Layout,
     width: usize,
-    classes: usize,
+    /// One a class, or one for a number.
+    outputs: usize,
     device: Device,
     /// The momentum of the last call, for plans that keep it.
     velocity: Vec<Option<Tensor<1>>>,
 }
 
 impl<M: BurnModel> BurnLearner<M> {
-    /// Wraps a module whose parameters live on an autodiff device.
+    /// Wraps a module whose parameters live on an autodiff device. It has one output a class, or one output for rows
+    /// whose targets are numbers.
     ///
     /// # Errors
     /// The module has no parameters, or more than a layout can hold.
-    pub fn new(model: M, input: &[usize], classes: usize) -> Result<Self, LearnError> {
+    pub fn new(model: M, input: &[usize], outputs: usize) -> Result<Self, LearnError> {
         let mut names = Names::default();
         model.visit(&mut names);
         let layout = Layout::new(names.tensors)?;
         let device = Device::flex().autodiff();
-        Ok(Self { model: Some(model), layout, width: input.iter().product(), classes, device, velocity: Vec::new() })
+        Ok(Self { model: Some(model), layout, width: input.iter().product(), outputs, device, velocity: Vec::new() })
     }
 
     fn model(&self) -> &M {
@@ -56,8 +62,8 @@ impl<M: BurnModel> BurnLearner<M> {
         if data.width() != self.width {
             return Err(LearnError::Input { got: data.width(), want: self.width });
         }
-        if data.classes() != self.classes {
-            return Err(LearnError::Classes { got: data.classes(), want: self.classes });
+        if data.classes() != self.outputs {
+            return Err(LearnError::Classes { got: data.classes(), want: self.outputs });
         }
         Ok(())
     }
@@ -68,29 +74,49 @@ impl<M: BurnModel> BurnLearner<M> {
         flat
     }
 
-    /// Features and one-hot labels of some rows, as tensors of the autodiff device.
-    fn batch(&self, data: &Dataset, rows: &[usize]) -> (Tensor<2>, Tensor<2>) {
+    /// Features of some rows. Shapes: answer `[rows, width]`.
+    fn features(&self, data: &Dataset, rows: &[usize]) -> Result<TensorData, LearnError> {
         let mut features = Vec::with_capacity(rows.len() * self.width);
-        let mut targets = vec![0.0f32; rows.len() * self.classes];
-        for (position, &row) in rows.iter().enumerate() {
-            data.copy_row(row, &mut features);
-            targets[position * self.classes + data.labels()[row] as usize] = 1.0;
-        }
-        let features = TensorData::new(features, [rows.len(), self.width]);
-        let targets = TensorData::new(targets, [rows.len(), self.classes]);
-        (Tensor::from_data(features, &self.device), Tensor::from_data(targets, &self.device))
+        rows.iter().try_for_each(|&row| data.read_row(row, &mut features))?;
+        Ok(TensorData::new(features, [rows.len(), self.width]))
     }
 
     /// One step; answers the loss, still on the device.
-    fn step(&mut self, data: &Dataset, rows: &[usize], update: &mut Update) -> Tensor<1> {
-        let (features, targets) = self.batch(data, rows);
+    fn step(&mut self, data: &Dataset, rows: &[usize], update: &mut Update) -> Result<Tensor<1>, LearnError> {
+        let features = Tensor::from_data(self.features(data, rows)?, &self.device);
+        let (targets, weight) = targets(data, rows);
+        let targets = Tensor::from_data(targets, &self.device);
         let model = self.model.take().expect("the model is only away inside a call");
-        let scores = log_softmax(model.forward(features), 1);
-        let loss = (scores * targets).sum().mul_scalar(-1.0 / rows.len() as f32);
+        let outputs = model.forward(features);
+        let sum = match data.loss() {
+            Loss::CrossEntropy => (log_softmax(outputs, 1) * targets).sum().neg(),
+            Loss::Mse => (outputs - targets).square().sum(),
+            Loss::Mae => (outputs - targets).abs().sum(),
+        };
+        let loss = sum.div_scalar(weight);
         update.take(loss.backward(), &model);
         self.model = Some(model.map(update));
-        loss.inner()
+        Ok(loss.inner())
     }
+}
+
+/// What the outputs of some rows should be, and what the sum of their losses is divided by: the number of rows or, with
+/// class weights, the sum of theirs (as PyTorch's `CrossEntropyLoss` does). A weight stands in place of the 1 of a
+/// one-hot label. Shapes: answer `[rows, outputs]`.
+fn targets(data: &Dataset, rows: &[usize]) -> (TensorData, f32) {
+    if let Some(numbers) = data.numbers() {
+        let numbers: Vec<f32> = rows.iter().map(|row| numbers[*row]).collect();
+        return (TensorData::new(numbers, [rows.len(), 1]), rows.len() as f32);
+    }
+    let (classes, weights) = (data.classes(), data.class_weights());
+    let mut targets = vec![0.0f32; rows.len() * classes];
+    let mut sum = 0.0;
+    for (target, row) in targets.chunks_mut(classes).zip(rows) {
+        let label = data.labels()[*row] as usize;
+        target[label] = weights.map_or(1.0, |weights| weights[label]);
+        sum += target[label];
+    }
+    (TensorData::new(targets, [rows.len(), classes]), sum)
 }
 
 impl<M: BurnModel> Learner for BurnLearner<M> {
@@ -116,13 +142,19 @@ impl<M: BurnModel> Learner for BurnLearner<M> {
         if plan.keep_momentum && self.velocity.len() == update.velocity.len() {
             update.velocity = std::mem::take(&mut self.velocity);
         }
-        let mut batches = plan.batches(data.len());
+        let mut batches = plan.batches_of(data);
         let mut losses = Vec::with_capacity(plan.steps as usize);
         let mut samples = 0;
         for _ in 0..plan.steps {
             let rows = batches.next_batch().to_vec();
             samples += rows.len() as u64;
-            losses.push(self.step(data, &rows, &mut update));
+            match self.step(data, &rows, &mut update) {
+                Ok(loss) => losses.push(loss),
+                Err(error) => {
+                    self.write(&before)?;
+                    return Err(error);
+                }
+            }
         }
         let losses: Vec<f32> = losses.into_iter().map(|loss| loss.into_scalar::<f32>()).collect();
         if let Some(step) = losses.iter().position(|loss| !loss.is_finite()) {
@@ -141,18 +173,28 @@ impl<M: BurnModel> Learner for BurnLearner<M> {
     fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError> {
         self.check(data)?;
         let model = self.model().clone().valid();
-        let rows: Vec<usize> = (0..data.len()).collect();
-        let (mut loss, mut right) = (0.0f64, 0usize);
-        for rows in rows.chunks(EVALUATION_ROWS) {
-            let (features, targets) = self.batch(data, rows);
-            let scores = log_softmax(model.forward(features.inner()), 1);
-            loss -= f64::from((scores.clone() * targets.inner()).sum().into_scalar::<f32>());
-            let scores = to_vec(scores);
-            let best = scores.chunks(self.classes).map(argmax);
-            right += best.zip(rows).filter(|(best, row)| *best == data.labels()[**row] as usize).count();
+        let device = self.device.clone().inner();
+        let chunks = (0..data.len()).step_by(EVALUATION_ROWS).map(|begin| begin..data.len().min(begin + EVALUATION_ROWS));
+        let outputs = |rows: Range<usize>| -> Result<Tensor<2>, LearnError> {
+            let rows: Vec<usize> = rows.collect();
+            Ok(model.forward(Tensor::from_data(self.features(data, &rows)?, &device)))
+        };
+        if let Some(numbers) = data.numbers() {
+            let mut tally = NumberTally::new(data.loss(), data.number_unit());
+            for rows in chunks {
+                to_vec(outputs(rows.clone())?).iter().zip(rows).for_each(|(value, row)| tally.add(*value, numbers[row]));
+            }
+            return Ok(tally.evaluation());
         }
-        let count = data.len() as f64;
-        Ok(Evaluation { loss: (loss / count) as f32, accuracy: (right as f64 / count) as f32, rows: data.len() })
+        let mut tally = ClassTally::new(self.outputs);
+        for rows in chunks {
+            let scores = to_vec(log_softmax(outputs(rows.clone())?, 1));
+            for (scores, row) in scores.chunks(self.outputs).zip(rows) {
+                let label = data.labels()[row];
+                tally.add(scores, label, -f64::from(scores[label as usize]));
+            }
+        }
+        Ok(tally.evaluation())
     }
 
     fn predict(&mut self, features: &[f32]) -> Result<Vec<f32>, LearnError> {
@@ -161,18 +203,15 @@ impl<M: BurnModel> Learner for BurnLearner<M> {
         }
         let model = self.model().clone().valid();
         let device = self.device.clone().inner();
-        let mut probabilities = Vec::with_capacity(features.len() / self.width * self.classes);
+        let mut answers = Vec::with_capacity(features.len() / self.width * self.outputs);
         for rows in features.chunks(EVALUATION_ROWS * self.width) {
             let rows = TensorData::new(rows.to_vec(), [rows.len() / self.width, self.width]);
-            probabilities.extend(to_vec(softmax(model.forward(Tensor::from_data(rows, &device)), 1)));
+            let outputs = model.forward(Tensor::from_data(rows, &device));
+            // The softmax of one score is 1 whatever it is: one output is a number.
+            answers.extend(to_vec(if self.outputs == 1 { outputs } else { softmax(outputs, 1) }));
         }
-        Ok(probabilities)
+        Ok(answers)
     }
-}
-
-fn argmax(scores: &[f32]) -> usize {
-    let better = |best: usize, index: usize| if scores[index] > scores[best] { index } else { best };
-    (0..scores.len()).fold(0, better)
 }
 
 fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -269,7 +308,7 @@ impl Update {
     fn new(layout: &Layout, plan: &TrainPlan<'_>, before: &[f32]) -> Self {
         let device = Device::flex();
         let split = |flat: &[f32]| -> Vec<Tensor<1>> {
-            let tensor = |range: std::ops::Range<usize>| {
+            let tensor = |range: Range<usize>| {
                 let length = range.len();
                 Tensor::from_data(TensorData::new(flat[range].to_vec(), [length]), &device)
             };

@@ -21,6 +21,7 @@ mod api;
 mod burn_learner;
 mod config;
 mod error;
+mod framed;
 mod initial;
 mod local_trainer;
 mod models;
@@ -37,10 +38,14 @@ pub use burn;
 pub use burn_learner::{BurnLearner, BurnModel};
 pub use config::{MixingConfig, OuterConfig, TrainingConfig, recipe};
 pub use error::LearnerError;
+pub use framed::{FirstLayer, FramedLearner, InputFrame};
 pub use initial::initial_weights;
 pub use local_trainer::{LearnerData, LocalTrainer, Part};
 pub use models::{ModelFamily, ModelFamilyError, build};
-pub use peerlearn_protocols::recipe::{Batches, Evaluation, Snapshot, TrainPlan, TrainReport};
+pub use peerlearn_protocols::dataset::{Loss, Rescale};
+pub use peerlearn_protocols::recipe::{
+    Batches, ClassFigures, ClassTally, Confusion, Evaluation, NumberTally, Snapshot, TrainPlan, TrainReport,
+};
 pub use thread::Trained;
 pub use traits::{LearnError, Learner};
 

@@ -68,8 +68,15 @@ impl LocalTrainer {
     pub fn measure(&mut self, params: &[f32], part: Part) -> Result<Option<Evaluation>, LearnError> {
         let Some(rows) = self.data.part(part).filter(|rows| !rows.is_empty()) else { return Ok(None) };
         self.learner.write(params)?;
-        self.learner.evaluate(rows).map(Some)
+        let measured = self.learner.evaluate(rows);
+        readable(rows)?;
+        measured.map(Some)
     }
+}
+
+/// Refuses what was computed of rows some of which could not be read, whatever the learner made of them.
+fn readable(rows: &Dataset) -> Result<(), LearnError> {
+    rows.failure().map_or(Ok(()), |error| Err(error.clone().into()))
 }
 
 impl Trainer for LocalTrainer {
@@ -77,7 +84,9 @@ impl Trainer for LocalTrainer {
 
     fn train(&mut self, params: &mut [f32], plan: &TrainPlan<'_>) -> Result<TrainReport, LearnError> {
         self.learner.write(params)?;
-        let report = self.learner.train(&self.data.train, plan)?;
+        let report = self.learner.train(&self.data.train, plan);
+        readable(&self.data.train)?;
+        let report = report?;
         self.learner.read(params);
         Ok(report)
     }
@@ -85,6 +94,7 @@ impl Trainer for LocalTrainer {
     fn loss(&mut self, params: &[f32]) -> f32 {
         let Some(probe) = &self.probe else { return f32::NAN };
         let measured = self.learner.write(params).and_then(|()| self.learner.evaluate(probe));
+        let measured = readable(probe).and(measured);
         measured.map_or(f32::NAN, |evaluation| evaluation.loss)
     }
 

@@ -22,7 +22,7 @@ const MAX_UNITS: usize = 32_768;
 /// A model family with its sizes. Text form: `linear`, `mlp:64,32`, `cnn`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelFamily {
-    /// Softmax regression.
+    /// Softmax regression; with one output, linear regression.
     Linear,
     /// A perceptron with these hidden layers and ReLU.
     Mlp(Vec<usize>),
@@ -84,24 +84,25 @@ impl<'de> Deserialize<'de> for ModelFamily {
     }
 }
 
-/// Builds a model of a family. Its weights are whatever burn draws until [`Learner::write`] replaces them.
+/// Builds a model of a family with one output a class, or one for a number. Its weights are whatever burn draws until
+/// [`Learner::write`] replaces them.
 ///
 /// # Errors
 /// The family cannot take examples of this shape, or the model would be too large.
-pub fn build(family: &ModelFamily, input: &[usize], classes: usize) -> Result<Box<dyn Learner>, LearnError> {
+pub fn build(family: &ModelFamily, input: &[usize], outputs: usize) -> Result<Box<dyn Learner>, LearnError> {
     let device = Device::flex().autodiff();
     let width: usize = input.iter().product();
     Ok(match family {
-        ModelFamily::Linear => Box::new(BurnLearner::new(Perceptron::new(&[width, classes], &device), input, classes)?),
+        ModelFamily::Linear => Box::new(BurnLearner::new(Perceptron::new(&[width, outputs], &device), input, outputs)?),
         ModelFamily::Mlp(hidden) => {
-            let sizes = [&[width], hidden.as_slice(), &[classes]].concat();
-            Box::new(BurnLearner::new(Perceptron::new(&sizes, &device), input, classes)?)
+            let sizes = [&[width], hidden.as_slice(), &[outputs]].concat();
+            Box::new(BurnLearner::new(Perceptron::new(&sizes, &device), input, outputs)?)
         }
-        ModelFamily::Cnn => Box::new(BurnLearner::new(Cnn::new(input, classes, &device)?, input, classes)?),
+        ModelFamily::Cnn => Box::new(BurnLearner::new(Cnn::new(input, outputs, &device)?, input, outputs)?),
     })
 }
 
-/// Dense layers with ReLU between them; with one layer it is softmax regression.
+/// Dense layers with ReLU between them; with one layer it is softmax or linear regression.
 #[derive(Module, Debug)]
 struct Perceptron {
     layers: Vec<Linear>,

@@ -1,7 +1,10 @@
 //! Models, alone, under a recipe, and on a thread.
 
+mod framed;
 mod recipe;
 mod running;
+mod stored;
+mod targets;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The border between peerlearn and any model.
 
-use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::dataset::{Dataset, DatasetError, RowError};
 use peerlearn_protocols::params::{Layout, ParamsError};
 use peerlearn_protocols::recipe::{Evaluation, TrainPlan, TrainReport};
 use thiserror::Error;
@@ -31,15 +31,17 @@ pub trait Learner: Send + 'static {
     /// The data do not fit the model, or the loss stopped being finite.
     fn train(&mut self, data: &Dataset, plan: &TrainPlan<'_>) -> Result<TrainReport, LearnError>;
 
-    /// Measures loss and accuracy on all rows of `data`.
+    /// Measures the model on all rows of `data`. [`peerlearn_protocols::recipe::ClassTally`] and
+    /// [`peerlearn_protocols::recipe::NumberTally`] make everything that is shown of the answers for each row;
+    /// [`Evaluation::new`] takes loss and accuracy alone.
     ///
     /// # Errors
     /// The data do not fit the model, or there are no rows.
     fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, LearnError>;
 
-    /// Class probabilities.
+    /// Class probabilities; of a model with one output, the number itself, in the unit that it was trained in.
     ///
-    /// Shapes: `features: [rows, width]`, answer `[rows, classes]`.
+    /// Shapes: `features: [rows, width]`, answer `[rows, outputs]`.
     ///
     /// # Errors
     /// The features do not fit the model.
@@ -80,12 +82,12 @@ pub enum LearnError {
         /// Features of the model.
         want: usize,
     },
-    /// The data have another number of classes than the model.
-    #[error("the model has {want} classes, the data have {got}")]
+    /// The data have another number of classes than the model has outputs; numbers need one output.
+    #[error("the model has {want} outputs, the data need {got}: one a class, or one for a number")]
     Classes {
-        /// Classes in the data.
+        /// Classes in the data, or 1 for numbers.
         got: usize,
-        /// Classes of the model.
+        /// Outputs of the model.
         want: usize,
     },
     /// A convolution needs `[channels, height, width]` with at least 4x4 pixels.
@@ -93,6 +95,15 @@ pub enum LearnError {
     NotAnImage {
         /// Shape of one example.
         got: Vec<usize>,
+    },
+    /// A row that is kept in a file cannot be read. What the model learnt since then is not kept.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The rows cannot be brought to the numbers that peers agreed on.
+    #[error("the rows cannot be brought to the agreed numbers: {error}")]
+    Frame {
+        /// What is wrong.
+        error: DatasetError,
     },
     /// There are no rows.
     #[error("there are no rows to learn from or to measure on")]

@@ -11,7 +11,7 @@ use super::counting::Counters;
 use super::environment::NetworkEnvironment;
 use super::identity::Identity;
 use super::swarm::Driver;
-use super::{NetworkConfig, NetworkEvent, accepting};
+use super::{NetworkConfig, NetworkEvent, accepting, hello, summaries, task_exchange};
 
 /// Commands that may wait for the swarm.
 const COMMANDS: usize = 256;
@@ -31,7 +31,7 @@ pub(super) struct NetworkArgs {
 }
 
 pub(super) struct NetworkState {
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
 }
 
 impl Drop for NetworkState {
@@ -56,12 +56,26 @@ impl Actor for NetworkActor {
         let (about, events) = (&args.environment, args.events.clone());
         let mut driver =
             Driver::new(args.identity, args.task, &args.config, &args.counters, about, events, sender.clone())?;
-        driver.listening(args.config.listen.len()).await;
+        let sure = args.config.listen.iter().filter(|text| !super::listening::is_any_ip6(text)).count();
+        let serving_control = driver.streams();
+        let hellos = hello::incoming(&mut serving_control.clone());
+        driver.listening(sure).await;
         let control = driver.control();
+        let (document, open) = (args.environment.document.clone(), args.environment.open);
+        let book = args.environment.summaries.clone();
+        let (book_control, book_events) = (control.clone(), args.events.clone());
+        let exchanging = book.map(|book| tokio::spawn(summaries::serve(book_control, args.task, book, sender.clone(), book_events)));
         let accepting = tokio::spawn(accepting::accept(control.clone(), bulk_protocol()?, args.events));
+        let gate = args.environment.gate.clone();
+        let answering = hellos.map(|hellos| tokio::spawn(hello::answer_all(hellos, gate, sender.clone())));
         args.swarm_link.connect((sender, control));
         let running = tokio::spawn(driver.run(receiver));
-        let tasks = [running.abort_handle(), accepting.abort_handle()];
+        let mut tasks = vec![running.abort_handle(), accepting.abort_handle()];
+        tasks.extend(answering.into_iter().chain(exchanging).map(|serving| serving.abort_handle()));
+        if let Some(document) = document {
+            let serving = tokio::spawn(task_exchange::serve(serving_control, args.task, document, open));
+            tasks.push(serving.abort_handle());
+        }
         tokio::spawn(async move {
             // Also when it panicked.
             let _ = running.await;

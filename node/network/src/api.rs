@@ -17,7 +17,7 @@ use super::command::{Command, Ends, SwarmLink};
 use super::counting::Counters;
 use super::environment::NetworkEnvironment;
 use super::identity::{Identity, libp2p_text, to_libp2p};
-use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure};
+use super::{NetworkConfig, NetworkError, NetworkEvent, SummaryBook, TransportFailure, summaries};
 
 /// The network, for other components. Cloning is cheap.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub struct NetworkHandle {
     counters: Counters,
     bulk: StreamProtocol,
     timeout: Duration,
+    task: TaskId,
+    summaries: Option<Arc<dyn SummaryBook>>,
 }
 
 impl NetworkHandle {
@@ -56,9 +58,9 @@ impl NetworkHandle {
     ) -> Result<(Self, Start), NetworkError> {
         let local = identity.peer();
         let (swarm_link, counters) = (SwarmLink::default(), Counters::default());
-        let timeout = config.request_timeout;
-        let handle =
-            Self { local, swarm_link: swarm_link.clone(), counters: counters.clone(), bulk: bulk_protocol()?, timeout };
+        let (timeout, summaries) = (config.request_timeout, environment.summaries.clone());
+        let (link, counted, bulk) = (swarm_link.clone(), counters.clone(), bulk_protocol()?);
+        let handle = Self { local, swarm_link: link, counters: counted, bulk, timeout, task, summaries };
         let args = NetworkArgs { config, identity, task, events, counters, environment, swarm_link };
         let start: Start = Arc::new(move |supervisor| {
             let args = args.clone();
@@ -171,6 +173,18 @@ impl NetworkHandle {
             error => TransportFailure::Cut { reason: error.to_string() },
         })?;
         BulkReader::open(stream, request).await
+    }
+
+    /// Exchanges with a connected peer what both know that peers told of their columns; both know the same then. Answers how many
+    /// were new here.
+    ///
+    /// # Errors
+    /// Any [`TransportFailure`]; [`TransportFailure::Unsupported`] where this node keeps no summaries.
+    pub async fn exchange_summaries(&self, peer: PeerId) -> Result<usize, TransportFailure> {
+        let book = self.summaries.as_ref().ok_or(TransportFailure::Unsupported)?;
+        let (_, control) = self.swarm_link()?;
+        let asking = summaries::ask(control, peer, self.task, &**book);
+        tokio::time::timeout(self.timeout, asking).await.map_err(|_| TransportFailure::Timeout)?
     }
 
     fn swarm_link(&self) -> Result<Ends, TransportFailure> {

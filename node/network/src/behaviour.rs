@@ -17,6 +17,7 @@ use peerlearn_protocols::id::TaskId;
 use peerlearn_protocols::wire::{Signed, VERSION, Wire};
 
 use super::frames::Frames;
+use super::valve::Valve;
 use super::{NetworkConfig, NetworkError};
 
 pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
@@ -34,9 +35,11 @@ pub(super) struct Behaviour {
     pub ping: ping::Behaviour,
     #[cfg(feature = "mdns")]
     pub mdns: Toggle<mdns::tokio::Behaviour>,
-    pub gossip: Gossip,
-    pub control: request_response::Behaviour<Frames>,
-    pub bulk: libp2p_stream::Behaviour,
+    pub gossip: Valve<Gossip>,
+    pub control: Valve<request_response::Behaviour<Frames>>,
+    pub bulk: Valve<libp2p_stream::Behaviour>,
+    /// Streams of peers that need not have been let in: the first words, and those who ask for the task.
+    pub streams: libp2p_stream::Behaviour,
 }
 
 /// The protocol that carries questions and answers.
@@ -117,10 +120,25 @@ impl Behaviour {
             ping: ping::Behaviour::default(),
             #[cfg(feature = "mdns")]
             mdns: Toggle::from(config.mdns.then(|| local_peers(keypair)).flatten()),
-            gossip: gossip(task)?,
-            control: request_response::Behaviour::with_codec(Frames, protocols, timeout),
-            bulk: libp2p_stream::Behaviour::new(),
+            gossip: Valve::new(gossip(task)?),
+            control: Valve::new(request_response::Behaviour::with_codec(Frames, protocols, timeout)),
+            bulk: Valve::new(libp2p_stream::Behaviour::new()),
+            streams: libp2p_stream::Behaviour::new(),
         })
+    }
+
+    /// Holds everything back from peers that are not let in from now on.
+    pub fn shut(&mut self) {
+        self.gossip.shut();
+        self.control.shut();
+        self.bulk.shut();
+    }
+
+    /// Lets a peer in, until its last connection ends.
+    pub fn let_in(&mut self, peer: libp2p::PeerId) {
+        self.gossip.let_in(peer);
+        self.control.let_in(peer);
+        self.bulk.let_in(peer);
     }
 }
 

@@ -11,6 +11,7 @@ use peerlearn_protocols::wire::{Announcement, Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
 use super::TransportFailure;
+use super::hello::News;
 
 /// What the handle wants of the swarm.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) enum Command {
     Respond { channel: ResponseChannel<Vec<u8>>, frame: Vec<u8> },
     Addresses { reply: oneshot::Sender<Vec<String>> },
     Connections { reply: oneshot::Sender<Vec<PeerId>> },
+    Hello { peer: libp2p::PeerId, news: News },
     Move,
 }
 

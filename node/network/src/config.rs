@@ -27,7 +27,7 @@ pub struct NetworkConfig {
 impl Default for NetworkConfig {
     fn default() -> Self {
         Self {
-            listen: Self::any_port("0.0.0.0"),
+            listen: [Self::any_port("0.0.0.0"), Self::any_port("::")].concat(),
             contacts: Vec::new(),
             mdns: cfg!(feature = "mdns"),
             max_connections: 128,
@@ -37,10 +37,11 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// Any free port of an IPv4 address, over each transport that this program was built with.
+    /// Any free port of an IP address, over each transport that this program was built with.
     pub fn any_port(ip: &str) -> Vec<String> {
-        let tcp = format!("/ip4/{ip}/tcp/0");
-        if cfg!(feature = "quic") { vec![tcp, format!("/ip4/{ip}/udp/0/quic-v1")] } else { vec![tcp] }
+        let kind = if ip.contains(':') { "ip6" } else { "ip4" };
+        let tcp = format!("/{kind}/{ip}/tcp/0");
+        if cfg!(feature = "quic") { vec![tcp, format!("/{kind}/{ip}/udp/0/quic-v1")] } else { vec![tcp] }
     }
 
     /// Checks every value.
@@ -70,7 +71,7 @@ mod tests {
     #[test]
     fn the_defaults_are_what_this_program_can() {
         NetworkConfig::default().validate().unwrap();
-        assert_eq!(NetworkConfig::default().listen.len(), if cfg!(feature = "quic") { 2 } else { 1 });
+        assert_eq!(NetworkConfig::default().listen.len(), if cfg!(feature = "quic") { 4 } else { 2 });
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::bulk::BulkWriter;
 use super::command::Command;
+use super::gate::Refuser;
 use super::identity::from_libp2p;
 
 /// What happened on the network.
@@ -47,6 +48,15 @@ pub enum NetworkEvent {
         peer: PeerId,
         /// Why, with both sides named; `None` for a program that is not peerlearn.
         reason: Option<String>,
+    },
+    /// A peer of this task and this node do not take part together, or not yet.
+    NotAdmitted {
+        /// The peer.
+        peer: PeerId,
+        /// Whose decision it is.
+        refuser: Refuser,
+        /// Why, in words.
+        reason: String,
     },
     /// mDNS found a program at these addresses.
     Found {

@@ -15,7 +15,6 @@ use super::identity::{Identity, public_key};
 pub(super) fn sign(identity: &Identity, announcement: &Announcement) -> Result<Vec<u8>, WireError> {
     let body = announcement.to_bytes()?;
     let signature = identity.sign(&Signed::message_to_sign(&body));
-    let signature = signature.try_into().map_err(|_| WireError::Invalid { rule: "a signature has 64 bytes" })?;
     Signed { author: identity.peer(), signature, body }.to_bytes()
 }
 

@@ -46,15 +46,21 @@ impl Identity {
         PeerId(self.0.public().to_bytes())
     }
 
-    /// Its signature of a message.
-    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0.sign(message)
+    /// Its signature of a message, which begins with a context of its own.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        // Signatures of ed25519 have 64 bytes.
+        self.0.sign(message).try_into().unwrap_or([0; 64])
     }
 
     /// The same for libp2p.
     pub(crate) fn keypair(&self) -> identity::Keypair {
         self.0.clone().into()
     }
+}
+
+/// Whether a signature of a message is that of a peer.
+pub fn is_signed(peer: &PeerId, message: &[u8], signature: &[u8; 64]) -> bool {
+    public_key(peer).is_some_and(|key| key.verify(message, signature))
 }
 
 /// The libp2p id of a peer; `None` for 32 bytes that are no ed25519 key.

@@ -25,21 +25,29 @@ mod environment;
 mod error;
 mod event;
 mod frames;
+mod gate;
 mod gossip;
+mod hello;
 mod identity;
 #[cfg(any(feature = "faults", test))]
 pub mod links;
 mod listening;
 mod names;
+mod summaries;
 mod swarm;
+mod task_exchange;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod valve;
 
 pub use api::NetworkHandle;
 pub use bulk::{BulkReader, BulkWriter};
 pub use config::NetworkConfig;
 pub use environment::NetworkEnvironment;
 pub use error::{NetworkError, TransportFailure};
+pub use gate::{Admission, Gate, Refuser};
 pub use event::{NetworkEvent, ReplyToken, VerdictToken};
-pub use identity::{Identity, is_multiaddress, libp2p_text};
+pub use summaries::{SummaryBook, SummaryName};
+pub use task_exchange::fetch_task;
+pub use identity::{Identity, is_multiaddress, is_signed, libp2p_text};

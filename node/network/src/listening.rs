@@ -94,3 +94,13 @@ pub(super) fn is_loopback(address: &Multiaddr) -> bool {
         _ => false,
     })
 }
+
+/// Whether it is every IPv6 address of this machine, of which there may be none.
+pub(super) fn is_any_ip6(text: &str) -> bool {
+    text.starts_with("/ip6/::/")
+}
+
+/// Whether it is an IPv6 address that means something on one link only.
+pub(super) fn is_link_local(address: &Multiaddr) -> bool {
+    matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
+}

@@ -1,5 +1,6 @@
 //! The task that owns the swarm.
 
+mod admission;
 mod control;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,6 +21,7 @@ use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::{Announcement, Request, Response, Wire};
 use tokio::sync::{mpsc, oneshot};
 
+use self::admission::Admissions;
 use super::behaviour::{Behaviour, BehaviourEvent, Compatibility, compatibility, topic};
 use super::command::Command;
 use super::counting::Counters;
@@ -27,7 +29,7 @@ use super::environment::NetworkEnvironment;
 use super::event::VerdictToken;
 use super::gossip::{self, Allowances};
 use super::identity::{Identity, from_libp2p, peer_in, to_libp2p};
-use super::listening::{is_loopback, listen, listen_again, listen_alone, why_not_dialled};
+use super::listening::{is_any_ip6, is_link_local, is_loopback, listen, listen_again, listen_alone, why_not_dialled};
 use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -54,6 +56,7 @@ pub(super) struct Driver {
     dialled: BTreeMap<libp2p::PeerId, bool>,
     unpublished: Option<Vec<u8>>,
     allowances: Allowances,
+    admissions: Admissions,
     /// Who is blocked, and until when.
     bans: BTreeMap<libp2p::PeerId, Instant>,
 }
@@ -72,15 +75,21 @@ impl Driver {
         let transport = transport::build(&keypair, counters)?;
         #[cfg(any(feature = "faults", test))]
         let transport = super::links::shaped(transport, environment.links.as_ref());
-        let behaviour = Behaviour::new(&keypair, task, config)?;
+        let mut behaviour = Behaviour::new(&keypair, task, config)?;
+        environment.gate.iter().for_each(|_| behaviour.shut());
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
         let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), swarm_config);
-        let again = |text: &String| {
+        let mut listeners = Vec::new();
+        for text in &config.listen {
             let same = listen_again(&mut swarm, text, &environment.before);
-            same.map_or_else(|| listen_alone(&mut swarm, text), Ok)
-        };
-        let listeners = config.listen.iter().map(again).collect::<Result<_, _>>()?;
+            match same.map_or_else(|| listen_alone(&mut swarm, text), Ok) {
+                Ok(listener) => listeners.push(listener),
+                // The defaults ask for both; a machine may have only one of them.
+                Err(error) if is_any_ip6(text) && !listeners.is_empty() => tracing::info!(%error, "no IPv6 here"),
+                Err(error) => return Err(error),
+            }
+        }
         Ok(Self {
             swarm,
             listen: config.listen.clone(),
@@ -95,6 +104,7 @@ impl Driver {
             dialled: BTreeMap::new(),
             unpublished: None,
             allowances: Allowances::new(),
+            admissions: Admissions::new(environment.gate.clone()),
             bans: BTreeMap::new(),
         })
     }
@@ -125,10 +135,11 @@ impl Driver {
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let events = self.events.clone();
         loop {
-            let unban = self.bans.values().min().copied();
+            let (unban, sweep) = (self.bans.values().min().copied(), self.admissions.next_sweep());
             tokio::select! {
                 biased;
                 () = sleep_until(unban), if unban.is_some() => self.end_bans(),
+                () = sleep_until(sweep), if sweep.is_some() => self.sweep(),
                 permit = events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),
                     _ => return,
@@ -166,6 +177,7 @@ impl Driver {
                     self.peers.iter().filter(|(_, compatible)| **compatible).filter_map(|(peer, _)| from_libp2p(peer));
                 let _ = reply.send(compatible.collect());
             }
+            Command::Hello { peer, news } => self.on_hello(peer, news),
             Command::Move => self.change_address(),
         }
     }
@@ -305,6 +317,8 @@ impl Driver {
 
     fn addresses(&self) -> Vec<String> {
         let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().chain(self.swarm.listeners()).collect();
+        // Without the name of the interface, which differs at each end, nobody can dial them.
+        addresses.retain(|address| !is_link_local(address));
         addresses.sort_by_key(|address| is_loopback(address));
         let mut texts: Vec<String> = addresses.into_iter().map(Multiaddr::to_string).collect();
         let mut seen = BTreeSet::new();
@@ -318,6 +332,7 @@ impl Driver {
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
                 self.peers.entry(peer_id).or_insert(false);
                 self.dialled.entry(peer_id).or_insert(endpoint.is_dialer());
+                self.admissions.connected(peer_id, endpoint.is_dialer());
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_closed(peer_id),
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_error(peer_id, &error),
@@ -335,6 +350,7 @@ impl Driver {
     fn on_closed(&mut self, peer: libp2p::PeerId) {
         self.dialled.remove(&peer);
         self.allowances.forget(&peer);
+        self.admissions.closed(&peer);
         if self.peers.remove(&peer) == Some(true)
             && let Some(peer) = from_libp2p(&peer)
         {
@@ -374,7 +390,7 @@ impl Driver {
             return;
         };
         let reason = match compatibility(self.task, description) {
-            Compatibility::Compatible => return self.welcome(libp2p_peer, peer),
+            Compatibility::Compatible => return self.on_compatible(libp2p_peer, peer),
             Compatibility::Foreign => None,
             Compatibility::Refused(reason) => Some(reason),
         };
@@ -397,6 +413,7 @@ impl Driver {
             false => Err(Fault::Flood),
         };
         match opened {
+            Ok((author, _)) if self.admissions.refuses(&author) => self.judge(&message, &source, Acceptance::Ignore),
             Ok((author, announcement)) => {
                 let verdict = VerdictToken { message, source, commands: self.commands.clone() };
                 self.tell(NetworkEvent::Announced { author, announcement: Box::new(announcement), verdict });

@@ -1,6 +1,7 @@
 //! Real swarms over memory, TCP and QUIC on loopback.
 
 mod hostile;
+mod summaries;
 
 use std::time::Duration;
 

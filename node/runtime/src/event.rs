@@ -98,6 +98,20 @@ pub enum NodeEvent {
         /// Why, with both sides named.
         reason: String,
     },
+    /// A peer does not let this node in, or has not decided yet.
+    NotLetIn {
+        /// The peer.
+        peer: PeerId,
+        /// Why, and what can be done, in words.
+        reason: String,
+    },
+    /// A peer asks an owner, this node, to be let in.
+    Knocking {
+        /// The peer.
+        peer: PeerId,
+        /// What it calls itself.
+        name: String,
+    },
     /// A known peer was given up.
     PeerExpired {
         /// The peer.
@@ -153,10 +167,10 @@ pub enum NodeEvent {
         refused: usize,
         /// Age of the own model now.
         age: u64,
-        /// On the own validation part, if there is one and it was measured.
-        own: Option<Evaluation>,
-        /// On the shared test data, if there are any and they were measured.
-        test: Option<Evaluation>,
+        /// On the own validation part, if there is one and it was measured; without confusion matrix.
+        own: Option<Box<Evaluation>>,
+        /// On the shared test data, if there are any and they were measured; without confusion matrix.
+        test: Option<Box<Evaluation>>,
         /// Bytes received since the start.
         bytes_in: u64,
         /// Bytes sent since the start.
@@ -215,6 +229,9 @@ impl NodeEvent {
             }
             NodeEvent::PeerRefused { peer, reason } => {
                 tracing::warn!(target: LOG, %node, peer = %peer.short(), %reason, "peer refused");
+            }
+            NodeEvent::NotLetIn { peer, reason } => {
+                tracing::warn!(target: LOG, %node, peer = %peer.short(), %reason, "not let in");
             }
             NodeEvent::Trained { .. }
             | NodeEvent::Pulled { .. }

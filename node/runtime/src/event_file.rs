@@ -4,11 +4,26 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::event::Stamped;
 
 /// Bytes after which the file becomes `FILE.1`, in place of an earlier one. A busy node writes about 2 MB an hour, so
 /// this is more than a day, and both files together stay under 128 MiB.
 const ROTATE_AT: u64 = 64 << 20;
+
+/// An event with the time by the clock of this machine, so that files of several machines can be laid beside each other.
+#[derive(Serialize)]
+struct Dated<'a> {
+    #[serde(serialize_with = "in_milliseconds")]
+    time: jiff::Timestamp,
+    #[serde(flatten)]
+    stamped: &'a Stamped,
+}
+
+fn in_milliseconds<S: serde::Serializer>(time: &jiff::Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
 
 /// Appends events to a file. Whatever the system refuses is a warning: a full disk must not end a node.
 #[derive(Debug)]
@@ -40,7 +55,7 @@ impl EventFile {
     }
 
     fn try_append(&mut self, stamped: &Stamped) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(stamped)?;
+        let mut line = serde_json::to_vec(&Dated { time: jiff::Timestamp::now(), stamped })?;
         line.push(b'\n');
         if self.bytes > 0 && self.bytes + line.len() as u64 > self.rotate_at {
             self.file = None;

@@ -37,7 +37,6 @@ pub mod recipe;
 pub mod round;
 pub mod sampling;
 pub mod score;
-pub mod task;
 pub mod time;
 pub mod token_bucket;
 pub mod wire;

@@ -23,11 +23,13 @@
 //! | how models are mixed, and what the mix teaches the control variate and the outer step | [`ModelState::mix`] |
 //! | what a peer answers with | [`ModelState::answer`] |
 //! | how often a peer measures itself | [`measure_every`] |
+//! | what a measurement counts, of classes and of numbers | [`ClassTally`], [`NumberTally`] |
 
 mod batches;
 mod contribution;
 mod descent;
 mod measure;
+mod metrics;
 mod mix;
 mod settings;
 mod state;
@@ -38,7 +40,8 @@ mod trainer;
 pub use batches::{BatchOrder, Batches};
 pub use contribution::{MixOrder, MixReport, Published, PulledModel};
 pub use descent::{Descent, norm};
-pub use measure::{Evaluation, measure_every, probe_rows};
+pub use measure::{ClassFigures, Confusion, Evaluation, measure_every, probe_rows};
+pub use metrics::{ClassTally, NumberTally, auc, best_class};
 pub use settings::{Decay, Outer, Recipe, Training};
 pub use state::{ModelState, Snapshot, TrainFailure};
 pub use trainer::{TrainPlan, TrainReport, Trainer};

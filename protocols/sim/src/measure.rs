@@ -1,6 +1,7 @@
 //! Measuring models: accuracy, and how far apart a set of models is.
 
 use peerlearn_protocols::dataset::Dataset;
+use peerlearn_protocols::recipe::ClassTally;
 
 use super::Model;
 
@@ -12,41 +13,28 @@ const BATCH: usize = 256;
 pub struct Measured {
     /// Fraction of rows whose best score is their label.
     pub accuracy: f64,
-    /// Area under the receiver operating curve of class 1 against the rest, by score difference to class 0; 0.5 where
-    /// there is only one kind.
+    /// Mean recall of the classes that have rows.
+    pub balanced: f64,
+    /// Of two classes: area under the receiver operating curve, by score difference; 0.5 for other numbers of classes, or
+    /// where there is only one kind.
     pub auc: f64,
 }
 
-/// Measures a model. Shapes: `params: [layout.len()]`. Without rows both numbers are zero.
+/// Measures a model. Shapes: `params: [layout.len()]`. Without rows all numbers are zero.
 pub fn measure(model: &dyn Model, params: &[f32], rows: &Dataset) -> Measured {
     if rows.is_empty() {
-        return Measured { accuracy: 0.0, auc: 0.0 };
+        return Measured { accuracy: 0.0, balanced: 0.0, auc: 0.0 };
     }
     let indices: Vec<usize> = (0..rows.len()).collect();
-    let (mut hits, mut ranked) = (0usize, Vec::with_capacity(rows.len()));
+    let mut tally = ClassTally::new(rows.classes());
     for batch in indices.chunks(BATCH) {
         let scores = model.scores(params, rows, batch);
         for (scores, &index) in scores.chunks_exact(rows.classes()).zip(batch) {
-            let best = (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
-            hits += usize::from(best as u32 == rows.labels()[index]);
-            ranked.push((scores.get(1).copied().unwrap_or(0.0) - scores[0], rows.labels()[index] == 1));
+            // The loss is not among these scores.
+            tally.add(scores, rows.labels()[index], 0.0);
         }
     }
-    Measured { accuracy: hits as f64 / rows.len() as f64, auc: auc(&mut ranked) }
-}
-
-/// Mann-Whitney: ties count half.
-fn auc(ranked: &mut [(f32, bool)]) -> f64 {
-    ranked.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let (mut below, mut pairs, mut positives) = (0.0f64, 0.0f64, 0.0f64);
-    for tied in ranked.chunk_by(|one, other| one.0 == other.0) {
-        let positive = tied.iter().filter(|(_, positive)| *positive).count() as f64;
-        let negative = tied.len() as f64 - positive;
-        pairs += positive * (below + negative / 2.0);
-        below += negative;
-        positives += positive;
-    }
-    if positives * below > 0.0 { pairs / (positives * below) } else { 0.5 }
+    Measured { accuracy: tally.accuracy(), balanced: tally.balanced().unwrap_or(0.0), auc: tally.auc().unwrap_or(0.5) }
 }
 
 /// The mean of models. Shapes: each `[parameters]`; no models give an empty mean.
@@ -74,14 +62,6 @@ pub fn disagreement<'a>(models: impl Iterator<Item = &'a [f32]> + Clone) -> f64 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn auc_by_hand() {
-        // Of 2 x 2 pairs, three are in order and one is tied.
-        let mut ranked = vec![(0.1, false), (0.5, true), (0.5, false), (0.9, true)];
-        assert_eq!(auc(&mut ranked), 3.5 / 4.0);
-        assert_eq!(auc(&mut [(0.1, true), (0.2, true)]), 0.5);
-    }
 
     #[test]
     fn disagreement_by_hand() {

@@ -128,12 +128,15 @@ impl Model for Mlp {
         let (mut values, mut errors) = (vec![0.0; self.values()], vec![0.0; self.values()]);
         let last = self.values() - self.sizes[self.layers()];
         gradient.fill(0.0);
-        let share = 1.0 / batch.len() as f32;
+        let weight =
+            |index: &usize| rows.class_weights().map_or(1.0, |weights| weights[rows.labels()[*index] as usize]);
+        let share = 1.0 / batch.iter().map(weight).sum::<f32>();
         let mut loss = 0.0;
         for &index in batch {
             self.forward(params, &rows.row(index), &mut values);
-            loss += self.head.loss(&values[last..], rows.labels()[index], &mut errors[last..]);
-            errors[last..].iter_mut().for_each(|error| *error *= share);
+            let weight = weight(&index);
+            loss += weight * self.head.loss(&values[last..], rows.labels()[index], &mut errors[last..]);
+            errors[last..].iter_mut().for_each(|error| *error *= weight * share);
             self.backward(params, &rows.row(index), &values, &mut errors, gradient);
         }
         loss * share
@@ -198,20 +201,21 @@ mod tests {
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
         for head in [Head::Softmax, Head::SigmoidSoftmax, Head::Logistic] {
-            let rows = rows(if head == Head::Logistic { 2 } else { 3 });
-            for hidden in [&[][..], &[7], &[6, 4]] {
+            let plain = rows(if head == Head::Logistic { 2 } else { 3 });
+            let weighted = plain.clone().with_class_weights([0.5, 4.0, 2.0][..plain.classes()].to_vec()).unwrap();
+            for (hidden, rows) in [(&[][..], &plain), (&[7], &plain), (&[6, 4], &plain), (&[7], &weighted)] {
                 let model = Mlp::new(5, hidden, rows.classes(), head, Initial::Torch).unwrap();
                 let mut params = model.initial(1);
                 let batch = [0, 3, 5, 6, 7];
                 let mut rng = ChaCha8Rng::seed_from_u64(0);
                 let mut gradient = vec![9.0; params.len()];
                 let mut scratch = gradient.clone();
-                model.gradient(&params, &rows, &batch, &mut rng, &mut gradient);
+                model.gradient(&params, rows, &batch, &mut rng, &mut gradient);
                 for at in 0..params.len() {
                     let was = params[at];
                     let mut loss = |value: f32| {
                         params[at] = value;
-                        f64::from(model.gradient(&params, &rows, &batch, &mut rng, &mut scratch))
+                        f64::from(model.gradient(&params, rows, &batch, &mut rng, &mut scratch))
                     };
                     let slope = (loss(was + 1e-2) - loss(was - 1e-2)) / 2e-2;
                     params[at] = was;

@@ -50,6 +50,12 @@ pub fn peer(args: PeerArgs) -> Result<ExitCode, CliError> {
     if let Some(events) = args.events {
         words.extend(["--events".into(), events.join(format!("peer-{}.jsonl", claim.number)).into()]);
     }
+    // Homes are numbered from 1, so that no two peers of one machine keep the same part.
+    let parts = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if parts("PEERLEARN_DATA__PARTITION").is_some() && parts("PEERLEARN_DATA__PART").is_none() {
+        let among = parts("PEERLEARN_DATA__PARTS").and_then(|parts| parts.parse().ok()).unwrap_or(8usize).max(1);
+        words.extend(["--set".into(), format!("data.part={}", (claim.number as usize + among - 1) % among).into()]);
+    }
     words.extend(args.words);
     Ok(node(words))
 }

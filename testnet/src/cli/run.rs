@@ -130,6 +130,7 @@ fn table(outcome: &RunOutcome, seeds: usize) -> String {
         _ => format!("{:.2} ± {:.2} %", mean * 100.0, deviation * 100.0),
     };
     let mut rows = vec![("peers together".to_owned(), [outcome.worst, outcome.mean, outcome.best].map(cell))];
+    rows.extend(outcome.balanced.map(|balanced| ("  balanced accuracy".to_owned(), balanced.map(cell))));
     if let Some([worst, mean, best, pooled]) = outcome.baselines {
         rows.push(("each alone".to_owned(), [worst, mean, best].map(cell)));
         rows.push(("all rows pooled".to_owned(), [String::new(), cell(pooled), String::new()]));

@@ -66,6 +66,7 @@ pub(super) fn metrics(runs: &[RunRecord]) -> Vec<Metric> {
         metric("mean accuracy of the peers", Unit::Fraction, &|seed, _| Some(seed.mean)),
         metric("accuracy of the best peer", Unit::Fraction, &|seed, _| Some(seed.best)),
         metric("mean accuracy of the worst tenth", Unit::Fraction, &|seed, _| Some(seed.worst_tenth)),
+        metric("balanced accuracy of the worst peer", Unit::Fraction, &|seed, _| Some(seed.balanced?[0])),
         metric("disagreement", Unit::Number, &|seed, _| seed.disagreement),
         metric("rounds of the slowest peer", Unit::Number, &|seed, _| Some(seed.rounds_min as f64)),
         metric("time", Unit::Seconds, &|seed, _| Some(seed.seconds)),

@@ -36,12 +36,12 @@ impl Experiment {
         let parts: Vec<Loaded> = plan.honest().map(|peer| rows.parts[peer].clone()).collect();
         let found = peerlearn_harness::baselines(&plan.peers[first].config, &parts, pooled, rounds);
         let found = found.map_err(|error| RunError::Baselines { reason: error.to_string() })?;
-        let alone = || found.alone.iter().map(|accuracy| f64::from(*accuracy));
+        let alone = || found.alone.iter().map(|alone| f64::from(alone.accuracy));
         Ok(Some(BaselineOutcome {
             alone_worst: alone().fold(f64::INFINITY, f64::min),
             alone_mean: alone().sum::<f64>() / parts.len() as f64,
             alone_best: alone().fold(0.0, f64::max),
-            pooled: f64::from(found.pooled),
+            pooled: f64::from(found.pooled.accuracy),
         }))
     }
 }

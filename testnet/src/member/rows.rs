@@ -8,7 +8,7 @@ use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use peerlearn::data::{Dataset, Loaded, Scaling, Values};
+use peerlearn::data::{Dataset, Loaded, Preprocessing, Values};
 use peerlearn_protocols::dataset::DatasetError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -45,10 +45,7 @@ pub enum RowsError {
 #[derive(Serialize, Deserialize)]
 struct Header {
     input: Vec<usize>,
-    #[serde(default)]
-    columns: Vec<String>,
-    classes: Vec<String>,
-    scaling: Scaling,
+    preprocessing: Preprocessing,
     /// Rows to train on, kept apart, to test on.
     rows: [usize; 3],
     /// What their features are to be divided by where they are bytes.
@@ -64,9 +61,7 @@ pub fn write_rows(path: &Path, data: &Loaded) -> Result<(), RowsError> {
     let parts = [Some(&data.train), data.validation.as_ref(), data.test.as_ref()];
     let header = Header {
         input: data.train.input().to_vec(),
-        columns: data.columns.clone(),
-        classes: data.classes.clone(),
-        scaling: data.scaling,
+        preprocessing: data.preprocessing.clone(),
         rows: parts.map(|part| part.map_or(0, Dataset::len)),
         units: parts.map(|part| part.and_then(Dataset::bytes).map(|(_, unit)| unit)),
     };
@@ -125,13 +120,13 @@ pub fn read_rows(path: &Path) -> Result<Loaded, RowsError> {
             }
         };
         let labels = words(&bytes(4 * rows)?).into_iter().map(u32::from_le_bytes).collect();
-        let (input, classes) = (header.input.clone(), header.classes.len());
+        let (input, classes) = (header.input.clone(), header.preprocessing.schema.output.width());
         Ok(Some(Dataset::in_units(input, classes, values, unit.unwrap_or(1.0), labels)?))
     };
     let ([train, validation, test], units) = (header.rows, header.units);
     let train = part(train, units[0])?.ok_or_else(|| wrong("it has no rows to train on".to_owned()))?;
     let (validation, test) = (part(validation, units[1])?, part(test, units[2])?);
-    Ok(Loaded::new(train, validation, test, header.classes, header.scaling).with_columns(header.columns))
+    Ok(Loaded::new(train, validation, test, header.preprocessing))
 }
 
 #[cfg(test)]
@@ -149,8 +144,7 @@ mod tests {
         let bytes = rows(Values::Bytes(Arc::new(vec![0, 51, 102, 255])), 255.0, &[2, 0]);
         let floats = rows(Values::Floats(Arc::new(vec![-1.5, 3.0])), 1.0, &[1]);
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-        write_rows(&path, &Loaded::new(bytes.clone(), None, Some(floats.clone()), names, Scaling::Unit(255.0)))
-            .unwrap();
+        write_rows(&path, &Loaded::unnamed(bytes.clone(), None, Some(floats.clone()), names)).unwrap();
         let back = read_rows(&path).unwrap();
         assert_eq!(back.train.bytes(), Some((&[0, 51, 102, 255][..], 255.0)));
         assert_eq!((back.train.digest(), back.train.labels()), (bytes.digest(), &[2, 0][..]));

@@ -104,13 +104,15 @@ impl EventFold {
             mixed: *mixed as u64,
             refused: *refused as u64,
             age: *age,
-            own_accuracy: own.map(|own| short(own.accuracy)),
-            own_loss: own.map(|own| short(own.loss)),
-            test_accuracy: test.map(|test| short(test.accuracy)),
-            test_loss: test.map(|test| short(test.loss)),
+            own_accuracy: own.as_ref().map(|own| short(own.accuracy)),
+            own_loss: own.as_ref().map(|own| short(own.loss)),
+            test_accuracy: test.as_ref().map(|test| short(test.accuracy)),
+            test_loss: test.as_ref().map(|test| short(test.loss)),
             bytes_in: total.bytes_in,
             bytes_out: total.bytes_out,
             cpu_s: (total.cpu_s * 1e6).round() / 1e6,
+            own_balanced: own.as_ref().and_then(|own| own.balanced).map(short),
+            test_balanced: test.as_ref().and_then(|test| test.balanced).map(short),
         }))
     }
 }

@@ -33,6 +33,9 @@ pub struct Outcome {
     pub best: f64,
     /// Mean accuracy of the worst tenth of the peers, at least one.
     pub worst_tenth: f64,
+    /// Worst, mean and best balanced accuracy, where known.
+    #[serde(default)]
+    pub balanced: Option<[f64; 3]>,
     /// Root mean square distance of the models to their mean, where known.
     pub disagreement: Option<f64>,
     /// Rounds of the slowest peer.
@@ -80,6 +83,9 @@ pub struct PeerOutcome {
     pub up: bool,
     /// Its last accuracy: on the shared test rows, or on its own rows where there are no shared ones.
     pub accuracy: Option<f64>,
+    /// Its last balanced accuracy, on the same rows: the mean recall of the classes.
+    #[serde(default)]
+    pub balanced: Option<f64>,
     /// Rounds it closed.
     pub rounds: u64,
     /// Bytes it received.
@@ -116,6 +122,9 @@ pub struct RunOutcome {
     pub best: [f64; 2],
     /// Mean accuracy of the worst tenth.
     pub worst_tenth: [f64; 2],
+    /// Worst, mean and best balanced accuracy, where all seeds know it.
+    #[serde(default)]
+    pub balanced: Option<[[f64; 2]; 3]>,
     /// Disagreement, where all seeds know it.
     pub disagreement: Option<[f64; 2]>,
     /// Rounds of the slowest peer.
@@ -150,6 +159,10 @@ impl RunOutcome {
                 over(|one| one.pooled),
             ]
         });
+        let balanced: Option<Vec<[f64; 3]>> = seeds.iter().map(|seed| seed.balanced).collect();
+        let balanced = balanced.filter(|all| !all.is_empty()).map(|all| {
+            std::array::from_fn(|at| mean_and_deviation(&all.iter().map(|one| one[at]).collect::<Vec<_>>()))
+        });
         let disagreements: Option<Vec<f64>> = seeds.iter().map(|seed| seed.disagreement).collect();
         Self {
             passed: seeds.iter().all(|seed| seed.finished) && expectations.iter().all(|wanted| wanted.passed),
@@ -158,6 +171,7 @@ impl RunOutcome {
             mean: over(|seed| seed.mean),
             best: over(|seed| seed.best),
             worst_tenth: over(|seed| seed.worst_tenth),
+            balanced,
             disagreement: disagreements.filter(|all| !all.is_empty()).map(|all| mean_and_deviation(&all)),
             rounds_min: over(|seed| seed.rounds_min as f64),
             seconds: over(|seed| seed.seconds),

@@ -54,6 +54,12 @@ pub struct RoundRow {
     pub bytes_out: u64,
     /// CPU seconds of the peer so far.
     pub cpu_s: f64,
+    /// Mean recall of the classes on the own validation rows, where measured.
+    #[serde(default)]
+    pub own_balanced: Option<f64>,
+    /// Mean recall of the classes on the shared test rows, where measured.
+    #[serde(default)]
+    pub test_balanced: Option<f64>,
 }
 
 /// A model that one peer took from another; `mixes.csv`.

@@ -23,6 +23,10 @@ pub struct Standing {
     pub own: Option<f64>,
     /// Newest accuracy on the shared test rows.
     pub test: Option<f64>,
+    /// Newest balanced accuracy on its own rows.
+    pub own_balanced: Option<f64>,
+    /// Newest balanced accuracy on the shared test rows.
+    pub test_balanced: Option<f64>,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
@@ -35,6 +39,11 @@ impl Standing {
     /// The newest accuracy: on the shared test rows, or on its own rows where there are no shared ones.
     pub fn accuracy(&self) -> Option<f64> {
         self.test.or(self.own)
+    }
+
+    /// The newest balanced accuracy, on the rows of [`Standing::accuracy`].
+    pub fn balanced(&self) -> Option<f64> {
+        if self.test.is_some() { self.test_balanced } else { self.own_balanced }
     }
 
     fn counts(&self) -> bool {
@@ -104,6 +113,8 @@ impl Standings {
         peer.rounds = peer.rounds.max(row.round);
         peer.own = row.own_accuracy.or(peer.own);
         peer.test = row.test_accuracy.or(peer.test);
+        peer.own_balanced = row.own_balanced.or(peer.own_balanced);
+        peer.test_balanced = row.test_balanced.or(peer.test_balanced);
         peer.bytes_in = peer.bytes_in.max(row.bytes_in);
         peer.bytes_out = peer.bytes_out.max(row.bytes_out);
         peer.cpu_s = peer.cpu_s.max(row.cpu_s);
@@ -134,7 +145,7 @@ impl Standings {
     /// Disagreement and memory are the driver's to fill in.
     pub fn network(&self, t_ms: u64) -> NetworkRow {
         let rounds: Vec<u64> = self.counting().map(|peer| peer.rounds).collect();
-        let accuracies = self.accuracies();
+        let accuracies = self.accuracies(Standing::accuracy);
         NetworkRow {
             t_ms,
             up: self.peers.iter().filter(|peer| peer.up).count() as u64,
@@ -155,7 +166,7 @@ impl Standings {
     /// the sum over peers: both only lag behind.
     pub fn outcome(&self, finished: bool, reason: &str) -> Outcome {
         let now = self.network(self.t_ms);
-        let accuracies = self.accuracies();
+        let accuracies = self.accuracies(Standing::accuracy);
         let tenth = accuracies.len().div_ceil(10);
         let cpu_s = now.cpu_s.max(self.network.cpu_s);
         Outcome {
@@ -167,6 +178,7 @@ impl Standings {
             mean: now.mean.unwrap_or(0.0),
             best: now.best.unwrap_or(0.0),
             worst_tenth: mean(&accuracies[..tenth]).unwrap_or(0.0),
+            balanced: self.balanced(),
             disagreement: self.network.disagreement,
             rounds_min: now.rounds_min,
             bytes_in: now.bytes_in.max(self.network.bytes_in),
@@ -182,10 +194,17 @@ impl Standings {
         self.peers.iter().filter(|peer| peer.counts())
     }
 
-    /// Accuracies of the honest peers that are up, rising.
-    fn accuracies(&self) -> Vec<f64> {
-        let mut all: Vec<f64> =
-            self.counting().filter_map(Standing::accuracy).filter(|accuracy| accuracy.is_finite()).collect();
+    /// Worst, mean and best balanced accuracy, where all that have an accuracy have one.
+    fn balanced(&self) -> Option<[f64; 3]> {
+        let balanced = self.accuracies(Standing::balanced);
+        let is_whole = balanced.len() == self.accuracies(Standing::accuracy).len();
+        is_whole.then_some(())?;
+        Some([*balanced.first()?, mean(&balanced)?, *balanced.last()?])
+    }
+
+    /// Accuracies of one kind of the honest peers that are up, rising.
+    fn accuracies(&self, kind: fn(&Standing) -> Option<f64>) -> Vec<f64> {
+        let mut all: Vec<f64> = self.counting().filter_map(kind).filter(|accuracy| accuracy.is_finite()).collect();
         all.sort_by(f64::total_cmp);
         all
     }
@@ -202,6 +221,7 @@ fn peer_outcome(peer: &Standing) -> PeerOutcome {
         attack: peer.attack.clone(),
         up: peer.up,
         accuracy: peer.accuracy(),
+        balanced: peer.balanced(),
         rounds: peer.rounds,
         bytes_in: peer.bytes_in,
         bytes_out: peer.bytes_out,

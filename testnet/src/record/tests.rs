@@ -174,7 +174,7 @@ fn events_become_rows_and_counters_survive_restarts() {
         refused: 0,
         age: 5,
         own: None,
-        test: Some(Evaluation { loss: 0.1, accuracy: 0.9, rows: 10 }),
+        test: Some(Box::new(Evaluation { balanced: Some(0.5), ..Evaluation::new(0.1, 0.9, 10) })),
         bytes_in,
         bytes_out: 1,
         cpu: Duration::from_millis(250),
@@ -184,12 +184,53 @@ fn events_become_rows_and_counters_survive_restarts() {
     assert_eq!(connected, [Row::Link(LinkRow { t_ms: 7, name: "ant".into(), other: bat.short(), up: true })]);
     let [Row::Round(first)] = &rows(closed(1, 100))[..] else { panic!("no round") };
     assert_eq!((first.bytes_in, first.test_accuracy, first.cpu_s), (100, Some(0.9), 0.25));
+    assert_eq!((first.test_balanced, first.own_balanced), (Some(0.5), None));
     let pulled = rows(NodeEvent::Pulled { peer: bat, bytes: 9, wall: Duration::from_millis(3) });
     assert!(matches!(&pulled[..], [Row::Mix(MixRow { round: 2, bytes: 9, ms: 3, .. })]));
     rows(NodeEvent::Started { task: TaskId([0; 32]), round: 1 });
     let [Row::Round(second)] = &rows(closed(2, 40))[..] else { panic!("no round") };
     assert_eq!((second.bytes_in, second.bytes_out, second.cpu_s), (140, 2, 0.5));
     assert!(rows(NodeEvent::Stopping).is_empty());
+}
+
+#[test]
+fn balanced_accuracy_is_that_of_the_rows_of_the_accuracy() {
+    let mut standings = Standings::default();
+    for (name, attack) in [("ant", None), ("bat", None), ("eve", Some("sign flip"))] {
+        standings.take(&Row::Peer(peer(name, attack)));
+    }
+    let closed = |name: &str, test_balanced, own_balanced| {
+        let row = RoundRow { own_accuracy: Some(0.9), own_balanced, test_balanced, ..round(1, name, 1, Some(0.99)) };
+        Row::Round(row)
+    };
+    standings.take(&closed("ant", Some(0.5), Some(0.75)));
+    standings.take(&closed("eve", Some(0.1), None));
+    assert_eq!(standings.outcome(true, "").balanced, Some([0.5; 3]), "an attacker does not count");
+    standings.take(&closed("bat", None, Some(0.75)));
+    let cut = standings.outcome(true, "");
+    assert_eq!(cut.balanced, None, "one of two has an accuracy only, as in records of earlier versions");
+    standings.take(&closed("bat", Some(1.0), None));
+    let whole = standings.outcome(true, "");
+    assert_eq!((whole.balanced, whole.peers[1].balanced), (Some([0.5, 0.75, 1.0]), Some(1.0)));
+    let over = RunOutcome::new(&[whole.clone(), whole.clone()], Vec::new());
+    assert_eq!(over.balanced, Some([[0.5, 0.0], [0.75, 0.0], [1.0, 0.0]]));
+    assert_eq!(RunOutcome::new(&[whole, cut], Vec::new()).balanced, None);
+}
+
+/// Rounds as versions wrote them that knew of accuracy only.
+#[test]
+fn rounds_without_the_newer_columns_still_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = RunWriter::create(folder.path(), &info(), "").unwrap();
+    drop(write(&writer, 3));
+    let path = folder.path().join("seed-3/rounds.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.lines().next().unwrap().ends_with(",cpu_s,own_balanced,test_balanced"), "{text}");
+    let cut: Vec<&str> = text.lines().map(|line| line.rsplitn(3, ',').last().unwrap()).collect();
+    std::fs::write(&path, cut.join("\n") + "\n").unwrap();
+    let run = read_run(folder.path()).unwrap();
+    let rounds = &run.seeds[0].rounds;
+    assert_eq!((rounds.len(), rounds[0].test_accuracy, rounds[0].test_balanced), (3, Some(0.5), None));
 }
 
 #[test]

@@ -167,8 +167,9 @@ impl Run<'_> {
                     let is_measured = round.is_multiple_of(self.every[peer]) || round >= self.plan.scenario.rounds;
                     let measured = |rows: &Option<Dataset>| {
                         let rows = rows.as_ref().filter(|_| is_measured)?;
-                        Some(measure(self.model, self.world.answer(peer), rows).accuracy)
+                        Some(measure(self.model, self.world.answer(peer), rows))
                     };
+                    let [own, test] = [&self.owns[peer], &self.tests[peer]].map(measured);
                     Row::Round(RoundRow {
                         t_ms,
                         name,
@@ -177,13 +178,15 @@ impl Run<'_> {
                         mixed: mixed as u64,
                         refused: refused as u64,
                         age,
-                        own_accuracy: measured(&self.owns[peer]),
+                        own_accuracy: own.map(|own| own.accuracy),
                         own_loss: None,
-                        test_accuracy: measured(&self.tests[peer]),
+                        test_accuracy: test.map(|test| test.accuracy),
                         test_loss: None,
                         bytes_in: stats.bytes_in,
                         bytes_out: stats.bytes_out,
                         cpu_s: 0.0,
+                        own_balanced: own.map(|own| own.balanced),
+                        test_balanced: test.map(|test| test.balanced),
                     })
                 }
             };

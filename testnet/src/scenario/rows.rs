@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use peerlearn::data::csv::CsvReader;
+use peerlearn::data::records::{Dialect, open};
 use peerlearn::data::{
-    DataConfig, DataError, Loaded, Partition, Raw, Scaling, Values, classes_of, cut_by_shares, dirichlet_shares,
-    prepare,
+    DataConfig, DataError, Loaded, Partition, Raw, Scaling, Source as Rows, cut_by_shares, dirichlet_shares, prepare,
 };
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -49,9 +47,7 @@ pub struct Partitioned {
 
 /// A source with a part for each of its rows, where a column says so.
 struct Source {
-    train: Raw,
-    test: Option<Raw>,
-    scaling: Scaling,
+    rows: Rows,
     /// The word of the partition's column, of every training row and of every test row.
     column: Vec<String>,
     test_column: Vec<String>,
@@ -60,7 +56,7 @@ struct Source {
 impl Source {
     /// Rows to measure a peer on that has these training rows: all, or those of its own word where a column partitions.
     fn test_for(&self, rows: &[usize]) -> Option<Raw> {
-        let test = self.test.as_ref()?;
+        let test = self.rows.test.as_ref()?;
         let Some(word) = rows.first().and_then(|&row| self.column.get(row)) else { return Some(test.clone()) };
         let chosen: Vec<usize> = (0..test.labels.len()).filter(|&row| self.test_column[row] == *word).collect();
         Some(test.pick(&chosen))
@@ -88,16 +84,16 @@ pub fn partition_rows(
         let reason = format!("peer {poor} would get {} rows; at least {LEAST} are needed", parts[poor].len());
         return Err(wrong("partition", reason));
     }
-    let scaling = scaling_of(document, setup, &source)?;
-    let views = feature_views(setup, &source.train, peers).map_err(|reason| wrong("partition", reason))?;
+    let views = feature_views(setup, &source.rows.train, peers).map_err(|reason| wrong("partition", reason))?;
     let load = |(peer, rows): (usize, &Vec<usize>)| -> Result<Loaded, DataError> {
         let Some(views) = &views else {
             let test = source.test_for(rows);
-            return prepare(&source.train, rows, test.as_ref(), scaling, setup.validation, seed);
+            return prepare(&source.rows, rows, test.as_ref(), setup.validation, seed);
         };
         let blind = |raw: &Raw| blinded(raw, &views[peer]);
-        let (train, test) = (blind(&source.train), source.test.as_ref().map(blind));
-        prepare(&train, rows, test.as_ref(), scaling, setup.validation, seed)
+        let mut blinded = source.rows.clone();
+        (blinded.train, blinded.test) = (blind(&blinded.train), blinded.test.as_ref().map(blind));
+        prepare(&blinded, rows, blinded.test.as_ref(), setup.validation, seed)
     };
     let loaded = parts.iter().enumerate().map(load).collect::<Result<_, _>>();
     let loaded = loaded.map_err(|error| wrong("source", error.to_string()))?;
@@ -120,29 +116,23 @@ pub fn pooled_rows(
         return Ok(None);
     }
     let (source, usable) = read_usable(document, setup, seed)?;
-    let scaling = scaling_of(document, setup, &source)?;
-    let pooled = prepare(&source.train, &usable, source.test.as_ref(), scaling, setup.validation, seed);
+    let pooled = prepare(&source.rows, &usable, source.rows.test.as_ref(), setup.validation, seed);
     pooled.map(Some).map_err(|error| document.wrong("data.source", error.to_string()))
 }
 
 /// The source, and which of its rows the scenario uses.
 fn read_usable(document: &Document, setup: &DataSetup, seed: u64) -> Result<(Source, Vec<usize>), ScenarioError> {
     let source = read(document, setup)?;
-    if source.test.is_none() {
+    if source.rows.test.is_none() {
         return Err(document.wrong("data.source", "there are no rows to measure on; name some with test_where"));
     }
-    let mut usable: Vec<usize> = (0..source.train.labels.len()).collect();
+    let mut usable: Vec<usize> = (0..source.rows.train.labels.len()).collect();
     if setup.rows > 0 && setup.rows < usable.len() {
         usable.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         usable.truncate(setup.rows);
         usable.sort_unstable();
     }
     Ok((source, usable))
-}
-
-fn scaling_of(document: &Document, setup: &DataSetup, source: &Source) -> Result<Scaling, ScenarioError> {
-    let scaling: Scaling = setup.scaling.parse().map_err(|reason: String| document.wrong("data.scaling", reason))?;
-    Ok(if scaling == Scaling::Auto { source.scaling } else { scaling })
 }
 
 fn assign(
@@ -153,7 +143,7 @@ fn assign(
     peers: usize,
     seed: u64,
 ) -> Result<Vec<Vec<usize>>, String> {
-    let labels: Vec<u32> = usable.iter().map(|&row| source.train.labels[row]).collect();
+    let labels: Vec<u32> = usable.iter().map(|&row| source.rows.train.labels[row]).collect();
     let of_usable = |parts: Vec<Vec<usize>>| -> Vec<Vec<usize>> {
         parts.into_iter().map(|part| part.into_iter().map(|at| usable[at]).collect()).collect()
     };
@@ -161,10 +151,10 @@ fn assign(
         Some(("column", _)) => by_column(&source.column, usable, peers),
         Some(("quantity", alpha)) => quantity(usable, peers, alpha, seed),
         Some(("features", _)) => Partition::Iid
-            .assign(&labels, source.train.classes.len(), peers, seed)
+            .assign(&labels, source.rows.train.classes.len(), peers, seed)
             .map(of_usable)
             .map_err(|e| e.to_string()),
-        Some(("file", path)) => saved(&document.folder().join(path), source.train.labels.len(), peers),
+        Some(("file", path)) => saved(&document.folder().join(path), source.rows.train.labels.len(), peers),
         _ => {
             let partition: Partition = setup.partition.parse().map_err(|_| {
                 format!(
@@ -173,7 +163,7 @@ fn assign(
                     setup.partition
                 )
             })?;
-            let partitioned = partition.assign(&labels, source.train.classes.len(), peers, seed);
+            let partitioned = partition.assign(&labels, source.rows.train.classes.len(), peers, seed);
             partitioned.map(of_usable).map_err(|error| error.to_string())
         }
     }
@@ -260,45 +250,45 @@ fn blinded(raw: &Raw, sees: &[bool]) -> Raw {
 
 fn read(document: &Document, setup: &DataSetup) -> Result<Source, ScenarioError> {
     let wrong = |key: &str, reason: String| document.wrong(&format!("data.{key}"), reason);
+    let scaling: Scaling = setup.scaling.parse().map_err(|reason: String| wrong("scaling", reason))?;
     let path = match setup.source.as_str() {
         "digits" => PathBuf::from("digits"),
         source => document.folder().join(source),
     };
-    if path.is_file() {
-        return read_table(&path, setup).map_err(|(key, reason)| wrong(key, reason));
+    if path.is_file() && peerlearn::data::arrays::kind_of(&path).is_none() {
+        return read_table(&path, setup, scaling).map_err(|(key, reason)| wrong(key, reason));
     }
     for (key, is_set) in [("skip", !setup.skip.is_empty()), ("test_where", !setup.test_where.is_empty())] {
         if is_set {
-            return Err(wrong(key, "it is for CSV files".to_owned()));
+            return Err(wrong(key, "it is for tables".to_owned()));
         }
     }
     if setup.partition.starts_with("column:") {
-        return Err(wrong("partition", "column:NAME is for CSV files".to_owned()));
+        return Err(wrong("partition", "column:NAME is for tables".to_owned()));
     }
-    let config = DataConfig { source: path.display().to_string(), ..DataConfig::default() };
-    let (train, test, scaling, _) =
-        peerlearn::data::read(&config).map_err(|error| wrong("source", error.to_string()))?;
-    Ok(Source { train, test, scaling, column: Vec::new(), test_column: Vec::new() })
+    let config = DataConfig { source: path.display().to_string(), scaling, ..DataConfig::default() };
+    let rows = peerlearn::data::read(&config, None, &[]).map_err(|error| wrong("source", error.to_string()))?;
+    Ok(Source { rows, column: Vec::new(), test_column: Vec::new() })
 }
 
 /// The key that is wrong, and what is wrong with it.
 type Wrong = (&'static str, String);
 
-/// What the columns of a CSV file are for.
+/// What the columns of a table are for.
 struct Columns<'a> {
-    label: usize,
+    label: &'a str,
     /// Whose words partition the rows.
-    by: Option<usize>,
+    by: Option<&'a str>,
     /// Rows with this word there are for measuring.
-    test: Option<(usize, &'a str)>,
-    features: Vec<usize>,
+    test: Option<(&'a str, &'a str)>,
+    features: Vec<String>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(reader: &CsvReader, shown: &str, setup: &'a DataSetup) -> Result<Self, Wrong> {
-        let find = |key: &'static str, name: &str| {
-            let missing = || (key, format!("{shown} has no column {name:?}; it has {}", reader.header().join(", ")));
-            reader.column(name).ok_or_else(missing)
+    fn of(header: &[String], shown: &str, setup: &'a DataSetup) -> Result<Self, Wrong> {
+        let find = |key: &'static str, name: &'a str| match header.iter().any(|column| column == name) {
+            true => Ok(name),
+            false => Err((key, format!("{shown} has no column {name:?}; it has {}", header.join(", ")))),
         };
         let label = find("label", if setup.label.is_empty() { "label" } else { &setup.label })?;
         let by = setup.partition.strip_prefix("column:").map(|name| find("partition", name)).transpose()?;
@@ -307,69 +297,53 @@ impl<'a> Columns<'a> {
             None if setup.test_where.is_empty() => None,
             None => return Err(("test_where", "write it as column=value".to_owned())),
         };
-        let skipped: Vec<usize> = setup.skip.iter().map(|name| find("skip", name)).collect::<Result<_, _>>()?;
-        let no_feature = |column: usize| {
-            column == label
-                || Some(column) == by
-                || test.is_some_and(|(of, _)| of == column)
-                || skipped.contains(&column)
+        setup.skip.iter().try_for_each(|name| find("skip", name).map(|_| ()))?;
+        let no_feature = |column: &String| {
+            let name = column.as_str();
+            name == label || by == Some(name) || test.is_some_and(|(of, _)| of == name) || setup.skip.contains(column)
         };
-        let features = (0..reader.header().len()).filter(|&column| !no_feature(column)).collect();
+        let features = header.iter().filter(|column| !no_feature(column)).cloned().collect();
         Ok(Self { label, by, test, features })
     }
 }
 
-/// A row of a CSV file.
-struct Record {
-    is_test: bool,
-    label: String,
-    /// Its word in the column that partitions the rows.
-    word: String,
-    features: Vec<f32>,
-}
-
-/// A CSV file: its label column, columns that are no features, and rows that are for measuring.
-fn read_table(path: &Path, setup: &DataSetup) -> Result<Source, Wrong> {
+/// A table: its label column, columns that are no features, and rows that are for measuring. Numbers are scaled by the training
+/// rows, alike for all peers, unless the scenario says otherwise.
+fn read_table(path: &Path, setup: &DataSetup, scaling: Scaling) -> Result<Source, Wrong> {
     let shown = path.display().to_string();
     let said = |error: DataError| ("source", error.to_string());
-    let mut reader = CsvReader::open(path, true).map_err(said)?;
-    let columns = Columns::of(&reader, &shown, setup)?;
-    let names: Vec<String> = columns.features.iter().map(|&column| reader.header()[column].clone()).collect();
-    let mut records = Vec::new();
-    while let Some(row) = reader.next_row().map_err(said)? {
-        let features = columns.features.iter().map(|&column| row.number(column)).collect::<Result<_, _>>();
-        records.push(Record {
-            is_test: columns.test.is_some_and(|(column, value)| row.cell(column) == value),
-            label: row.cell(columns.label).to_owned(),
-            word: columns.by.map_or(String::new(), |by| row.cell(by).to_owned()),
-            features: features.map_err(said)?,
-        });
-    }
-    let classes = classes_of(records.iter().map(|record| record.label.clone()).collect());
-    if columns.features.is_empty() || !(2..=10_000).contains(&classes.len()) {
-        let reason = format!("{shown} has {} features and {} classes", columns.features.len(), classes.len());
-        return Err(("label", reason));
-    }
-    let (test, train): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| record.is_test);
-    let words = |records: &[Record]| match columns.by {
-        Some(_) => records.iter().map(|record| record.word.clone()).collect(),
-        None => Vec::new(),
+    let (reader, _) = open(path, &Dialect::default()).map_err(said)?;
+    let columns = Columns::of(reader.columns(), &shown, setup)?;
+    let read_as = if matches!(scaling, Scaling::Auto | Scaling::Standard) { Scaling::None } else { scaling };
+    let config = DataConfig {
+        source: shown,
+        label: columns.label.to_owned(),
+        columns: columns.features.clone(),
+        scaling: read_as,
+        ..DataConfig::default()
     };
-    let (column, test_column) = (words(&train), words(&test));
-    let raw = |records: Vec<Record>| raw_of(records, &names, &classes);
-    let test = Some(raw(test)).filter(|test| !test.labels.is_empty());
-    Ok(Source { train: raw(train), test, scaling: Scaling::Standard, column, test_column })
-}
-
-fn raw_of(records: Vec<Record>, names: &[String], classes: &[String]) -> Raw {
-    let number = |label: &String| classes.iter().position(|class| class == label).unwrap_or(0) as u32;
-    Raw {
-        input: vec![names.len()],
-        columns: names.to_vec(),
-        labels: records.iter().map(|record| number(&record.label)).collect(),
-        features: Values::Floats(Arc::new(records.into_iter().flat_map(|record| record.features).collect())),
-        classes: classes.to_vec(),
+    let beside: Vec<String> = columns.by.into_iter().chain(columns.test.map(|test| test.0)).map(str::to_owned).collect();
+    let mut rows = peerlearn::data::read(&config, None, &beside).map_err(said)?;
+    let mut words = std::mem::take(&mut rows.words);
+    let test_words = if columns.test.is_some() { words.pop().unwrap_or_default() } else { Vec::new() };
+    let by_words = words.pop().unwrap_or_default();
+    let is_test = |row: &usize| columns.test.is_some_and(|(_, value)| test_words[*row] == value);
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..rows.train.labels.len()).partition(is_test);
+    let of = |chosen: &[usize]| match by_words.is_empty() {
+        true => Vec::new(),
+        false => chosen.iter().map(|&row| by_words[row].clone()).collect(),
+    };
+    let (column, test_column) = (of(&train), of(&test));
+    if !test.is_empty() {
+        rows.test = Some(rows.train.pick(&test));
     }
+    rows.train = rows.train.pick(&train);
+    match scaling {
+        Scaling::Auto => rows.scale_by(&(0..train.len()).collect::<Vec<_>>()),
+        Scaling::Standard => rows.scale_per_peer(),
+        Scaling::None | Scaling::Unit(_) => {}
+    }
+    Ok(Source { rows, column, test_column })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn started(node: u8, at_ms: u64) -> String {
 }
 
 fn closed(node: u8, at_ms: u64, round: u64) -> String {
-    let test = Some(Evaluation { loss: 0.1, accuracy: 0.5, rows: 10 });
+    let test = Some(Box::new(Evaluation::new(0.1, 0.5, 10)));
     let (drawn, mixed, refused, age, own) = (1, 1, 0, 1, None);
     let (bytes_in, bytes_out, cpu) = (100 * round, 100 * round, Duration::from_millis(round));
     line(node, at_ms, NodeEvent::RoundClosed { round, drawn, mixed, refused, age, own, test, bytes_in, bytes_out, cpu })

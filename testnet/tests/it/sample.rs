@@ -187,6 +187,8 @@ impl Sample {
             bytes_in: round * 65_600,
             bytes_out: round * (60_000 + 500 * index as u64),
             cpu_s: round as f64 * 0.04,
+            own_balanced: None,
+            test_balanced: None,
         };
         seed.round(row).unwrap();
     }

@@ -39,7 +39,7 @@ fn settings_name_their_layer_and_what_to_do() {
 fn data_errors_name_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    fs::write(path.join("rows.csv"), "a,label\n1,x\ntwo,y\n").unwrap();
+    fs::write(path.join("rows.csv"), "a,label\n1,x\n2,y,two\n").unwrap();
     let error = fail(path, &["run", "--set", "data.source=rows.csv"], 4);
     assert!(error.contains("rows.csv, line 3") && error.contains("\"two\""), "{error}");
     assert!(fail(path, &["run", "--set", "data.source=absent.csv"], 4).contains("absent.csv"));

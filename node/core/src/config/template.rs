@@ -5,23 +5,55 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 52] = [
+const WORDS: [(&str, &str); 66] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
-    ("data.source", "digits (built in), a directory with IDX files (MNIST), or a CSV file with a header."),
-    ("data.label", "For CSV: the column with the label."),
+    (
+        "data.source",
+        "digits (built in), a table (CSV, TSV, JSON lines, Parquet, packed or not), a folder of tables, of IDX files (MNIST) or of \
+         pictures, an .npz file, or - for a table on standard input.",
+    ),
+    ("data.label", "For tables: the column with the answer. Empty is that of the task, or the column label without one."),
     (
         "data.columns",
-        "For CSV: the columns that are features, by name. Empty is all but the label; others are left out.",
+        "For tables without a task: the columns to learn from, by name. Empty is all that can be learnt from.",
     ),
-    ("data.classes", "Names of all classes of the task, where the own rows lack some. Empty is those of the own rows."),
-    ("data.test", "For CSV: a second file to measure on."),
-    ("data.scaling", "How raw values become inputs: auto, none, standard or unit:MAX. All peers have the same."),
+    ("data.classes", "Without a task: names of all classes, where the own rows lack some. Empty is those of the own rows."),
+    ("data.test", "For tables: a second file to measure on."),
+    (
+        "data.scaling",
+        "Without a task, how numbers become inputs: auto (by mean and deviation of this file, for all peers), none, unit:MAX, or \
+         standard (each peer by its own rows).",
+    ),
+    (
+        "data.map",
+        "Where the file differs from the task: { chol = \"CHOL\", sex = { from = \"s\", values = { w = \"female\" } } }; also unit and \
+         drop.",
+    ),
     ("data.partition", "To try things out: keep one part only of the rows, cut by iid, dirichlet:ALPHA or shards:K."),
     ("data.parts", "Number of parts."),
     ("data.part", "The part to keep, from 0. Without it, the identity of the node decides."),
     ("data.validation", "Fraction of the own rows kept apart to measure on."),
     ("data.seed", "Seeds partition and split."),
+    (
+        "data.memory",
+        "For tables: most MiB of encoded rows of a file in memory (4 bytes a value); those of larger files are kept in a file.",
+    ),
+    (
+        "data.cache",
+        "Folder for that file, which the next start uses again. Empty is cache in the home, or a temporary file without a home.",
+    ),
+    ("data.dialect.delimiter", "For text tables, where the guess is wrong: what separates cells."),
+    ("data.dialect.quote", "What cells with a delimiter in them are quoted with; empty is nothing."),
+    ("data.dialect.decimal", "What separates decimals: a point or a comma."),
+    ("data.dialect.header", "Whether the first row names the columns."),
+    ("data.dialect.encoding", "The encoding of the text."),
+    ("data.dialect.missing", "Words that mean a missing value."),
+    ("data.dialect.names", "Names of the columns of a file without a header."),
+    ("data.image.size", "For pictures of different sizes without a task: height and width of an input."),
+    ("data.image.colour", "grey or rgb."),
+    ("data.image.fit", "pad, crop or stretch."),
+    ("data.image.filter", "nearest, triangle, catmullrom or lanczos3."),
     ("training.steps", "Minibatch steps a round."),
     ("training.batch", "Rows a minibatch."),
     ("training.learning_rate", "Step size in the first round."),
@@ -114,6 +146,17 @@ pub fn template() -> String {
 fn example(key: &str) -> &'static str {
     match key {
         "data.partition" => "\"dirichlet:0.1\"",
+        "data.dialect.delimiter" => "\";\"",
+        "data.dialect.quote" => "\"\\\"\"",
+        "data.dialect.decimal" => "\",\"",
+        "data.dialect.header" => "true",
+        "data.dialect.encoding" => "\"utf-8\"",
+        "data.dialect.missing" => "[\"?\", \"NA\"]",
+        "data.dialect.names" => "[\"age\", \"label\"]",
+        "data.image.size" => "[64, 64]",
+        "data.image.colour" => "\"rgb\"",
+        "data.image.fit" => "\"pad\"",
+        "data.image.filter" => "\"triangle\"",
         _ => "0",
     }
 }
@@ -142,6 +185,8 @@ mod tests {
             text.lines().map(|line| if is_value(line) { line.trim_start_matches("# ") } else { line }).collect();
         let mut config: NodeConfig = toml::from_str(&uncommented.join("\n")).unwrap();
         assert!(config.data.partition.take().is_some() && config.data.part.take().is_some());
+        assert!(config.data.image.take().is_some() && config.data.dialect.header == Some(true));
+        config.data.dialect = Default::default();
         assert_eq!(config, NodeConfig::default());
         let defaults = Value::try_from(NodeConfig::default()).unwrap();
         for (section, values) in defaults.as_table().unwrap() {

@@ -9,7 +9,7 @@ use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::{PeerSettings, Restored};
 use peerlearn_protocols::recipe::Snapshot;
-use peerlearn_protocols::task::Task;
+use peerlearn_task::Task;
 use peerlearn_protocols::wire::Address;
 use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::{EventBus, NodeEvent};
@@ -19,9 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::housekeeping::{self, Problems};
 use super::{Inner, Node, NodeError, router};
+use crate::access::Access;
 use crate::config::NodeConfig;
 use crate::peer::{Components, PeerHandle, PeerStart};
-use crate::registry::{BookEntry, Checkpoint, Home, RegistryError, RegistryHandle};
+use crate::registry::{BookEntry, Checkpoint, Home, HomeTask, OwnMember, RegistryError, RegistryHandle, SeenMember};
 use crate::ticket::contact_of;
 
 /// Network events that may wait for the router.
@@ -36,12 +37,16 @@ pub(super) struct Assembly {
     pub factory: LearnerFactory,
     pub task: Task,
     pub environment: NetworkEnvironment,
+    /// What this node shows of itself, and whom it has let in before.
+    pub own: OwnMember,
+    pub seen: Vec<SeenMember>,
 }
 
 /// What every component stands on.
 struct Ground {
     clock: Clock,
     events: EventBus,
+    access: Access,
     network: NetworkHandle,
     network_start: Start,
     /// Where the events of the network come out.
@@ -71,28 +76,36 @@ impl Assembly {
 
         let (learner, learner_start) = self.learner(&settings, snapshot);
         let (registry, registry_start) = kept.registry.take().unzip();
-        let Ground { clock, events, network, network_start, inbox } = ground;
+        let Ground { clock, events, access, network, network_start, inbox } = ground;
         let components = Components { learner, network, registry, events, clock };
         let start = self.peer_start(kept.starts, restored, contacts);
         let (machine, peer_start) = PeerHandle::new(settings, start, components.clone());
 
         let (moved, listening) = watch::channel(());
         let mut tasks = self.housekeeping(&components, &machine, kept.book, listening);
+        if let (Some(home), true) = (&self.home, access.gate().is_some()) {
+            tasks.push(tokio::spawn(housekeeping::keep_members(access.clone(), Arc::clone(home), components.events.clone())));
+        }
         tasks.push(collecting);
         let mut starts: Vec<(&'static str, Start)> =
             registry_start.map(|start| ("registry", start)).into_iter().collect();
         starts.extend([("learner", learner_start), ("network", network_start), ("peer", peer_start)]);
         let supervisor = supervise(starts, &components, &tasks).await?;
         // Not before: a message to a component that is not there yet would be lost.
-        tasks.push(tokio::spawn(router::route(inbox, machine.clone(), moved, components.events.clone())));
+        let (for_router, events) = (access.clone(), components.events.clone());
+        tasks.push(tokio::spawn(router::route(inbox, machine.clone(), moved, events, for_router)));
         components.events.emit(NodeEvent::Started { task: self.task.id(), round });
+        for note in &self.data.notes {
+            components.events.emit(NodeEvent::Warning { message: format!("data: {note}") });
+        }
         let (samples, task, home, tasks) = (self.data.train.len(), self.task, self.home, Mutex::new(tasks));
-        Ok(Node { inner: Arc::new(Inner { task, samples, components, machine, supervisor, problems, tasks, home }) })
+        let understood = self.data.understood;
+        Ok(Node { inner: Arc::new(Inner { task, samples, understood, access, components, machine, supervisor, problems, tasks, home }) })
     }
 
     fn settings(&self) -> Result<PeerSettings, NodeError> {
         let measured: usize = [&self.data.validation, &self.data.test].into_iter().flatten().map(Dataset::len).sum();
-        let (task, layout) = (self.task.id(), self.task.layout.clone());
+        let (task, layout) = (self.task.id(), self.task.layout().clone());
         Ok(self.config.peer(task, layout, self.data.train.len(), measured)?)
     }
 
@@ -101,11 +114,13 @@ impl Assembly {
         let clock = Clock::start();
         let (sender, inbox) = mpsc::channel(NETWORK_EVENTS);
         let (settings, identity) = (self.config.network.clone(), self.identity.clone());
-        let about = self.environment.clone();
+        let events = EventBus::new(identity.peer(), clock.clone());
+        let document = (**self.task.document()).clone();
+        let access = Access::new(identity.clone(), document, self.own.clone(), self.seen.clone(), events.clone());
+        let about = NetworkEnvironment { gate: access.gate(), ..self.environment.clone() };
         let (network, network_start) =
             NetworkHandle::in_environment(settings, identity, self.task.id(), sender, about)?;
-        let events = EventBus::new(network.local(), clock.clone());
-        Ok(Ground { clock, events, network, network_start, inbox })
+        Ok(Ground { clock, events, access, network, network_start, inbox })
     }
 
     fn open_registry(&self, events: &EventBus) -> Result<Kept, NodeError> {
@@ -123,9 +138,10 @@ impl Assembly {
             error => Err(error),
         })?;
         let (registry, checkpoint, book, start) =
-            RegistryHandle::open(Arc::clone(home), self.task.id(), self.task.layout.clone(), events.clone())?;
+            RegistryHandle::open(Arc::clone(home), self.task.id(), self.task.layout().clone(), events.clone())?;
         // Only now: the home of another task has been refused.
-        if let Err(error) = home.remember_preprocessing(&self.data.preprocessing()) {
+        let task = HomeTask { document: (**self.task.document()).clone(), numbers: self.data.preprocessing.numbers.clone() };
+        if let Err(error) = home.remember_task(&task) {
             events.emit(NodeEvent::CommitFailed { error: error.to_string() });
         }
         Ok(Kept { registry: Some((registry, start)), checkpoint, book, starts })
@@ -137,7 +153,7 @@ impl Assembly {
             Some(Checkpoint { round, snapshot, account }) => {
                 (Restored { round, age: snapshot.age, account }, Arc::unwrap_or_clone(snapshot))
             }
-            None => (Restored::default(), Snapshot::fresh(initial_weights(&self.task.layout, self.task.id().0))),
+            None => (Restored::default(), Snapshot::fresh(initial_weights(self.task.layout(), self.task.id().0))),
         }
     }
 

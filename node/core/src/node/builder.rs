@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use peerlearn_data::{Loaded, Preprocessing, load_as};
-use peerlearn_learner::{LearnerFactory, build};
+use peerlearn_data::{DataConfig, Known, Loaded, Preprocessing, load};
+use peerlearn_learner::{LearnerFactory, ModelFamily, build};
 #[cfg(feature = "faults")]
 use peerlearn_network::links::Links;
 use peerlearn_network::{Identity, NetworkEnvironment};
+use peerlearn_protocols::dataset::Loss;
+use peerlearn_task::access::{Member, clean_name};
 use peerlearn_protocols::params::Layout;
-use peerlearn_protocols::task::Task;
+use peerlearn_task::{Charter, Definition, Document, ModelSpec, Task, TaskError};
 
 use super::assembly::Assembly;
 use super::{Node, NodeError};
 use crate::config::NodeConfig;
-use crate::registry::{Home, has_checkpoint, preprocessing_of};
+use crate::registry::{Home, HomeTask, OwnMember, has_checkpoint, member_of, seen_of, task_of};
 
 /// A node in the making. Whatever is not given comes from the settings.
 pub struct NodeBuilder {
@@ -21,8 +23,11 @@ pub struct NodeBuilder {
     identity: Option<Identity>,
     home: Option<Home>,
     data: Option<Loaded>,
+    task: Option<Document>,
     learner: Option<(String, LearnerFactory)>,
     environment: NetworkEnvironment,
+    name: Option<String>,
+    member: Option<Member>,
 }
 
 impl NodeBuilder {
@@ -32,8 +37,11 @@ impl NodeBuilder {
             identity: None,
             home: None,
             data: None,
+            task: None,
             learner: None,
             environment: NetworkEnvironment::default(),
+            name: None,
+            member: None,
         }
     }
 
@@ -58,12 +66,35 @@ impl NodeBuilder {
         self
     }
 
+    /// Learns this task, whatever the settings say of network and model; data are brought to it by name. Without one, the data say
+    /// what their columns are, and the settings name network and model.
+    #[must_use]
+    pub fn task(mut self, task: Document) -> Self {
+        self.task = Some(task);
+        self
+    }
+
     /// Uses a model of your own. Its name becomes part of the task, so that peers with another model are refused.
     ///
     /// `factory` is called at the start, and again if the model panics.
     #[must_use]
     pub fn learner(mut self, name: &str, factory: LearnerFactory) -> Self {
         self.learner = Some((name.to_owned(), factory));
+        self
+    }
+
+    /// What this node calls itself to members of its task [default: what the home directory keeps, else its short id]. The name in a
+    /// membership is stronger.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Takes part by this membership instead of the one in the home directory.
+    #[must_use]
+    pub fn member(mut self, member: Member) -> Self {
+        self.member = Some(member);
         self
     }
 
@@ -87,38 +118,128 @@ impl NodeBuilder {
             (None, Some(home)) => home.identity()?,
             (None, None) => Identity::generate(),
         };
+        let before = home.as_ref().map(|home| task_of(home.path())).transpose()?.flatten();
+        let before = before.filter(|_| home.as_ref().is_some_and(|home| has_checkpoint(home.path())));
+        let known = known(self.task.as_ref(), before.as_ref());
+        let charter = self.task.as_ref().or(before.as_ref().map(|before| &before.document)).map(|task| &task.charter);
+        let charter = charter.cloned().unwrap_or_default();
         let data = match self.data {
             Some(data) => data,
             None => {
-                // A model goes on with the numbers it has learnt by, also when rows were added meanwhile.
-                let before = home.as_ref().map(|home| preprocessing_of(home.path())).transpose()?.flatten();
-                let before = before.filter(|_| home.as_ref().is_some_and(|home| has_checkpoint(home.path())));
-                load_as(&self.config.data, &identity.peer().0, before.as_ref())?
+                let known = known.as_ref().map(|preprocessing| Known { preprocessing, charter: &charter });
+                load(&with_cache(&self.config.data, home.as_deref()), &identity.peer().0, known)?
             }
         };
-        let family = self.config.task.model.clone();
-        let (input, classes) = (data.train.input().to_vec(), data.train.classes());
-        let (name, factory) = self.learner.unwrap_or_else(|| {
-            let name = family.to_string();
-            (name, Arc::new(move || build(&family, &input, classes)))
-        });
-        let task = task_of(&self.config.task.network, &name, &data.preprocessing(), factory()?.layout().clone());
+        let document = match self.task {
+            Some(task) => task,
+            None => {
+                let net = self.learner.as_ref().map_or_else(|| self.config.task.model.to_string(), |own| own.0.clone());
+                document_of(&self.config.task.network, &net, &data.preprocessing, before)?
+            }
+        };
+        let data = match document.definition.model.loss.as_str() {
+            "mae" => data.with_loss(Loss::Mae)?,
+            _ => data,
+        };
+        let (document, layout, factory) = with_model(document, &data, self.learner)?;
+        let task = Task::new(Arc::new(document), layout);
         let before = home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
-        let environment = NetworkEnvironment { before, ..self.environment };
-        Assembly { config: self.config, home, identity, data, factory, task, environment }.spawn().await
+        let bytes = Some(Arc::new(task.document().to_bytes()));
+        let open = task.document().charter.access.join == peerlearn_task::Join::Open;
+        let environment = NetworkEnvironment { before, document: bytes, open, ..self.environment };
+        let own = own(self.name, self.member, home.as_deref(), &identity, &task)?;
+        let seen = home.as_ref().map_or(Ok(Vec::new()), |home| seen_of(home.path(), &task.id()))?;
+        Assembly { config: self.config, home, identity, data, factory, task, environment, own, seen }.spawn().await
     }
 }
 
-/// The task of a network, a model and what goes in and comes out.
-pub fn task_of(network: &str, model: &str, data: &Preprocessing, layout: Layout) -> Task {
-    Task {
-        network: network.to_owned(),
-        model: model.to_owned(),
-        input: data.input.clone(),
-        columns: data.columns.clone(),
-        classes: data.classes.clone(),
-        scaling: data.scaling.to_string(),
-        loss: "cross-entropy".to_owned(),
-        layout,
+/// Rows that are too many for memory are kept in the home, where nothing else is said.
+fn with_cache(config: &DataConfig, home: Option<&Home>) -> DataConfig {
+    let mut config = config.clone();
+    if let (true, Some(folder)) = (config.cache.is_empty(), home.map(|home| home.file("cache"))) {
+        config.cache = folder.to_str().unwrap_or_default().to_owned();
     }
+    config
+}
+
+/// What a node shows of itself: what it was told, else what its home keeps for the same key and task.
+fn own(
+    name: Option<String>,
+    member: Option<Member>,
+    home: Option<&Home>,
+    identity: &Identity,
+    task: &Task,
+) -> Result<OwnMember, NodeError> {
+    let kept = home.map(|home| member_of(home.path())).transpose()?.flatten();
+    let (kept_name, kept) = kept.map_or((None, None), |kept| (Some(kept.name), kept.member));
+    let is_own = |member: &Member| member.peer == identity.peer() && member.task == task.id();
+    let member = member.or(kept).filter(is_own);
+    let name = member.as_ref().map(|member| member.name.clone()).or(name).or(kept_name);
+    let name = match name {
+        Some(name) => clean_name(&name).map_err(|reason| NodeError::Name { name, reason })?,
+        None => identity.peer().short(),
+    };
+    Ok(OwnMember { name, member })
+}
+
+/// What is known before data are read: what the task says, and by what a model in the same home was trained.
+fn known(task: Option<&Document>, before: Option<&HomeTask>) -> Option<Preprocessing> {
+    let here = before.map(HomeTask::preprocessing);
+    match task {
+        None => here,
+        Some(task) => {
+            let schema = &task.definition.schema;
+            Some(here.filter(|here| here.schema == *schema).unwrap_or_else(|| Preprocessing::of(schema.clone())))
+        }
+    }
+}
+
+/// The task that settings and data say, where nothing else does. A task of the same home that says the same is taken with all its
+/// words.
+///
+/// # Errors
+/// Names that no task may have.
+pub fn document_of(
+    network: &str,
+    net: &str,
+    data: &Preprocessing,
+    before: Option<HomeTask>,
+) -> Result<Document, TaskError> {
+    let model = ModelSpec { net: net.to_owned(), loss: data.schema.usual_loss().to_owned(), layout: None };
+    let definition = Definition::new(network, model, data.schema.clone())?;
+    let same = |before: &HomeTask| {
+        let theirs = &before.document.definition;
+        theirs.name == definition.name && theirs.model.net == definition.model.net && theirs.schema == definition.schema
+    };
+    match before.filter(same) {
+        Some(before) => Ok(before.document),
+        None => Ok(Document { definition, charter: Charter::default() }),
+    }
+}
+
+/// The model of a task and its parameters: one of the built-in families, or one of the program's own. The parameters of such a one
+/// become part of the task, unless they are those of the built-in family of the same name.
+fn with_model(
+    mut document: Document,
+    data: &Loaded,
+    own: Option<(String, LearnerFactory)>,
+) -> Result<(Document, Layout, LearnerFactory), NodeError> {
+    let (input, outputs) = (data.train.input().to_vec(), data.train.classes());
+    let net = own.as_ref().map_or_else(|| document.definition.model.net.clone(), |own| own.0.clone());
+    let family = net.parse::<ModelFamily>();
+    let usual = family.as_ref().ok().map(|family| build(family, &input, outputs)).transpose();
+    if let Some((name, factory)) = own {
+        let layout = factory()?.layout().clone();
+        let model = &mut document.definition.model;
+        model.net = name;
+        let is_usual = matches!(&usual, Ok(Some(usual)) if *usual.layout() == layout);
+        model.layout = (!is_usual).then(|| layout.hash().to_string());
+        return Ok((document, layout, factory));
+    }
+    let family = family.map_err(|reason| NodeError::Model { net: net.clone(), reason: reason.to_string() })?;
+    let layout = match usual? {
+        Some(usual) => usual.layout().clone(),
+        None => build(&family, &input, outputs)?.layout().clone(),
+    };
+    Ok((document, layout, Arc::new(move || build(&family, &input, outputs))))
 }

@@ -4,6 +4,7 @@ use peerlearn_data::DataError;
 use peerlearn_learner::LearnError;
 use peerlearn_network::NetworkError;
 use peerlearn_runtime::settings::SettingError;
+use peerlearn_task::TaskError;
 use thiserror::Error;
 
 use crate::config::SamplingError;
@@ -37,6 +38,25 @@ pub enum NodeError {
         /// What is wrong with it.
         #[from]
         source: TicketError,
+    },
+    /// The task is none that can be learnt.
+    #[error("the task: {0}")]
+    Task(#[from] TaskError),
+    /// The model of the task is not known here.
+    #[error("the task's model {net:?}: {reason}")]
+    Model {
+        /// Its name.
+        net: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name of the node cannot be shown.
+    #[error("the name {name:?} of this node: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A component did not start.
     #[error("a component did not start: {reason}")]

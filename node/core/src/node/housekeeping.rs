@@ -11,8 +11,9 @@ use peerlearn_runtime::event::{EventBus, NodeEvent, Stamped};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
+use crate::access::Access;
 use crate::peer::PeerHandle;
-use crate::registry::{BookEntry, Home, RegistryHandle};
+use crate::registry::{BookEntry, Home, RegistryError, RegistryHandle};
 
 /// Between two looks at the address book where nobody comes or goes; it is written when something in it changed.
 const BOOK_EVERY: Duration = Duration::from_secs(60);
@@ -57,6 +58,7 @@ fn describe(event: &NodeEvent) -> Option<String> {
         NodeEvent::Warning { message } => Some(message.clone()),
         NodeEvent::CommitFailed { error } => Some(format!("state not written: {error}")),
         NodeEvent::PeerRefused { peer, reason } => Some(format!("peer {} refused: {reason}", peer.short())),
+        NodeEvent::NotLetIn { reason, .. } => Some(format!("not let in: {reason}")),
         NodeEvent::Misbehaved { peer, reason, banned } => {
             let banned = if *banned { ", banned" } else { "" };
             Some(format!("peer {} {reason}{banned}", peer.short()))
@@ -117,6 +119,32 @@ pub(super) async fn keep_addresses(network: NetworkHandle, home: Arc<Home>, mut 
             return;
         }
     }
+}
+
+/// Keeps on disk what this node shows of itself and whom it has let in, for ever.
+pub(super) async fn keep_members(access: Access, home: Arc<Home>, events: EventBus) {
+    let mut changes = access.changes();
+    let mut told = String::new();
+    loop {
+        let (home, access) = (Arc::clone(&home), access.clone());
+        match tokio::task::spawn_blocking(move || write_members(&access, &home)).await {
+            Ok(Err(error)) if told != error.to_string() => {
+                told = error.to_string();
+                events.emit(NodeEvent::CommitFailed { error: told.clone() });
+            }
+            _ => {}
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes what is to be kept of who takes part, where that has changed.
+pub(super) fn write_members(access: &Access, home: &Home) -> Result<(), RegistryError> {
+    let (task, own, seen) = access.kept();
+    home.remember_member(&own)?;
+    home.remember_seen(task, seen)
 }
 
 /// Writes the address book once more.

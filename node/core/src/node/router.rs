@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use peerlearn_network::NetworkEvent;
+use peerlearn_network::{NetworkEvent, Refuser};
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::Fact;
@@ -14,6 +14,7 @@ use peerlearn_protocols::wire::Address;
 use peerlearn_runtime::event::{EventBus, NodeEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::access::Access;
 use crate::peer::PeerHandle;
 
 /// Messages from the network that may wait in mailboxes; each is at most 64 KiB, most are far below 1 KiB.
@@ -24,6 +25,7 @@ pub(super) async fn route(
     machine: PeerHandle,
     moved: watch::Sender<()>,
     events: EventBus,
+    access: Access,
 ) {
     let permits = Arc::new(Semaphore::new(MAX_WAITING));
     let mut silence = Silence::default();
@@ -59,6 +61,13 @@ pub(super) async fn route(
             NetworkEvent::Refused { peer, reason } => {
                 reason.into_iter().for_each(|reason| events.emit(NodeEvent::PeerRefused { peer, reason }));
                 machine.fact(Fact::Foreign(peer), permit);
+            }
+            NetworkEvent::NotAdmitted { peer, refuser, reason } => {
+                access.not_admitted(peer, refuser, reason);
+                // Not as one of another task: it may come back with an invitation a moment later.
+                if refuser != Refuser::Undecided {
+                    machine.fact(Fact::DialFailed(Some(peer)), permit);
+                }
             }
             NetworkEvent::Found { peer, addresses: texts } => {
                 let contact = Contact { peer: Some(peer), addresses: addresses(texts) };

@@ -1,6 +1,7 @@
 //! Whole nodes: two to eight over memory and loopback, Byzantine peers among them, on real data.
 
 mod byzantine;
+mod numbers;
 mod together;
 
 use std::sync::Arc;
@@ -223,7 +224,7 @@ async fn a_restarted_peer_finds_the_network_with_its_first_contact_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_leads_to_its_node_and_one_of_another_task_is_refused() {
     let ant = spawn(config(TCP, 0, Vec::new())).await;
-    let ticket = Ticket::new(ant.peer(), &ant.addresses().await, ant.task().summary()).to_string();
+    let ticket = Ticket::new(ant.peer(), &ant.addresses().await, ant.task().document()).to_string();
     let bat = spawn(config(MEMORY, 1, vec![ticket.clone()])).await;
     mixed_round(&mut bat.subscribe(), 1).await;
     let mut other = config(TCP, 1, vec![ticket]);

@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use peerlearn_data::Preprocessing;
 use peerlearn_network::Identity;
 use peerlearn_runtime::files::{Readers, write_whole};
 
@@ -11,8 +10,6 @@ use super::RegistryError;
 
 /// Addresses of the own node that are remembered.
 const MAX_ADDRESSES: usize = 32;
-/// The file with what rows are scaled by.
-const PREPROCESSING: &str = "preprocessing.json";
 
 /// A node's directory, locked against other nodes while this lives.
 #[derive(Debug)]
@@ -87,21 +84,6 @@ impl Home {
         Ok(write_whole(&self.file("addresses"), addresses.join("\n").as_bytes(), Readers::Usual)?)
     }
 
-    /// Remembers how rows become the inputs of the model that is kept here.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn remember_preprocessing(&self, preprocessing: &Preprocessing) -> Result<(), RegistryError> {
-        let path = self.file(PREPROCESSING);
-        let json = serde_json::to_vec_pretty(preprocessing);
-        let json = json.map_err(|error| RegistryError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        // Most starts find what they would write.
-        if read_if_there(&path)?.is_some_and(|held| held == json) {
-            return Ok(());
-        }
-        Ok(write_whole(&path, &json, Readers::Usual)?)
-    }
-
     /// Counts this start: a number above those of all starts before.
     ///
     /// # Errors
@@ -121,16 +103,6 @@ impl Home {
         write_whole(&path, format!("{now}\n").as_bytes(), Readers::Usual)?;
         Ok(now)
     }
-}
-
-/// How rows become the inputs of the model in a home directory; `None` where that is not kept.
-///
-/// # Errors
-/// The file is damaged, or cannot be read.
-pub fn preprocessing_of(home: &Path) -> Result<Option<Preprocessing>, RegistryError> {
-    let path = home.join(PREPROCESSING);
-    let held = read_if_there(&path)?.map(|json| serde_json::from_slice(&json));
-    held.transpose().map_err(|error| RegistryError::Damaged { path, reason: error.to_string() })
 }
 
 /// The bytes of a file; `None` where there is none.

@@ -98,7 +98,7 @@ async fn gossip_that_lies_is_counted_against_whoever_passed_it_on() {
     };
     let no_key = Signed { author: PeerId([0xee; 32]), ..good.clone() };
     let sign = |body: Vec<u8>| {
-        let signature = honest.sign(&Signed::message_to_sign(&body)).try_into().unwrap();
+        let signature = honest.sign(&Signed::message_to_sign(&body));
         Signed { author: honest.peer(), signature, body }.to_bytes().unwrap()
     };
     let other_task = Announcement { task: TaskId([9; 32]), ..announcement(2) };

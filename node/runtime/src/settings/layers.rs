@@ -30,6 +30,9 @@ pub trait Settings: Serialize + DeserializeOwned + Default {
     /// Keys that had another name: the old name and that of today. The old one is taken, with a warning in the log.
     const RENAMED: &'static [(&'static str, &'static str)] = &[];
 
+    /// Keys under which any key may stand, with texts or tables as values.
+    const FREE: &'static [&'static str] = &[];
+
     /// Checks every value.
     ///
     /// # Errors
@@ -106,7 +109,7 @@ impl<S: Settings> Layers<S> {
     pub fn new() -> Self {
         let defaults = Value::try_from(S::default()).unwrap_or(Value::Table(Table::new()));
         let mut known = BTreeMap::new();
-        leaves("", &defaults, &mut |key, value| drop(known.insert(key, value.clone())));
+        leaves("", &defaults, S::FREE, &mut |key, value| drop(known.insert(key, value.clone())));
         Self { known, values: Table::new(), origins: BTreeMap::new(), settings: PhantomData }
     }
 
@@ -128,7 +131,7 @@ impl<S: Settings> Layers<S> {
             }
         })?;
         let mut found = Vec::new();
-        leaves("", &Value::Table(table), &mut |key, value| found.push((key, value.clone())));
+        leaves("", &Value::Table(table), S::FREE, &mut |key, value| found.push((key, value.clone())));
         for (key, value) in found {
             let origin = match line_of(&text, &key) {
                 Some(line) => format!("{}:{line}", path.display()),
@@ -189,6 +192,11 @@ impl<S: Settings> Layers<S> {
         Ok(self)
     }
 
+    /// Whether a layer says something of a key.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.origins.contains_key(key)
+    }
+
     /// Puts everything together and checks the rules of each value.
     ///
     /// # Errors
@@ -221,6 +229,13 @@ impl<S: Settings> Layers<S> {
                 _ if text.is_empty() => Value::Array(Vec::new()),
                 _ => Value::Array(text.split(',').map(|item| Value::String(item.trim().to_owned())).collect()),
             },
+            // Names of columns may look like numbers.
+            None if is_free::<S>(key) => match parsed() {
+                Some(Value::Table(table)) => Value::Table(table),
+                Some(Value::Array(items)) => Value::Array(items),
+                Some(Value::String(quoted)) => Value::String(quoted),
+                _ => as_text(),
+            },
             _ => parsed().unwrap_or_else(as_text),
         };
         self.add(key, value, origin)
@@ -228,7 +243,7 @@ impl<S: Settings> Layers<S> {
 
     fn add(&mut self, key: &str, value: Value, origin: String) -> Result<(), ConfigError> {
         let key = todays_name::<S>(key, &origin);
-        if !self.known.contains_key(key) && !S::OPTIONAL.contains(&key) {
+        if !self.known.contains_key(key) && !S::OPTIONAL.contains(&key) && !is_free::<S>(key) {
             let nearest = self.nearest(key);
             return Err(ConfigError::Unknown { origin, key: key.chars().take(80).collect(), nearest });
         }
@@ -285,13 +300,18 @@ fn todays_name<'a, S: Settings>(key: &'a str, origin: &str) -> &'a str {
     }
 }
 
-/// Calls `visit` with the dotted key of every value that is no table.
-fn leaves(prefix: &str, value: &Value, visit: &mut impl FnMut(String, &Value)) {
+/// Whether any key may stand there.
+fn is_free<S: Settings>(key: &str) -> bool {
+    S::FREE.iter().any(|free| key.strip_prefix(free).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Calls `visit` with the dotted key of every value that is no table, and of tables under which any key may stand.
+fn leaves(prefix: &str, value: &Value, free: &[&str], visit: &mut impl FnMut(String, &Value)) {
     match value {
-        Value::Table(table) => {
+        Value::Table(table) if !free.contains(&prefix) => {
             for (name, value) in table {
                 let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-                leaves(&key, value, visit);
+                leaves(&key, value, free, visit);
             }
         }
         value => visit(prefix.to_owned(), value),

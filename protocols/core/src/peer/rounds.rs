@@ -325,7 +325,7 @@ impl Peer {
         self.store.publish(whole);
         publications.for_each(|publication| self.store.add(publication));
         let finite = |value: f32| if value.is_finite() { value } else { f32::MAX };
-        let validation_loss = self.learning.own.map_or(0.0, |own| finite(own.loss));
+        let validation_loss = self.learning.own.as_ref().map_or(0.0, |own| finite(own.loss));
         let summary = OfferSummary { root: offer.root, bytes: offer.bytes, age: offer.age };
         self.membership.published(offer.round, samples, summary, ModelSummary { norm, validation_loss });
     }
@@ -344,8 +344,9 @@ impl Peer {
         test: Option<Evaluation>,
         effects: &mut Vec<Effect>,
     ) {
-        self.learning.own = own.or(self.learning.own);
-        self.learning.test = test.or(self.learning.test);
+        // Kept as they were where nothing was measured anew.
+        own.iter().for_each(|own| self.learning.own = Some(own.clone()));
+        test.iter().for_each(|test| self.learning.test = Some(test.clone()));
         self.close(now, own, test, effects);
     }
 

@@ -1,8 +1,12 @@
 //! Minibatches: shuffled passes over the rows, without replacement.
 
+mod nearby;
+
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use nearby::Nearby;
 
 /// How minibatches are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +39,31 @@ pub struct Batches {
     /// The pass whose permutation is kept.
     pass: Option<u64>,
     permutation: Vec<u32>,
+    /// How shuffled rows are kept near each other, if they are.
+    nearby: Option<Nearby>,
     batch: Vec<usize>,
 }
 
 impl Batches {
+    /// Rows of a run under [`Batches::nearby`].
+    pub const RUN: usize = nearby::RUN;
+    /// Runs whose rows are shuffled together under [`Batches::nearby`].
+    pub const RUNS: usize = nearby::RUNS;
+
     /// Batches of `size` of `rows` rows; the same seed gives the same batches.
     pub fn new(rows: usize, size: usize, order: BatchOrder, seed: u64) -> Self {
         let size = size.clamp(1, rows.max(1));
-        Self { rows, size, order, seed, next: 0, pass: None, permutation: Vec::new(), batch: Vec::new() }
+        Self { rows, size, order, seed, next: 0, pass: None, permutation: Vec::new(), nearby: None, batch: Vec::new() }
+    }
+
+    /// The same with another shuffle, for rows that are read from a file: runs of [`Self::RUN`] rows that lie behind each other
+    /// are shuffled, and then the rows of [`Self::RUNS`] runs at a time. So the next 64 Ki rows of a pass lie in 64 places, and
+    /// come from all parts of a file that is sorted; the memory is 4 bytes for each run and for each of the 64 Ki rows. Of fewer
+    /// rows than that it is a shuffle of all. Orders that do not shuffle stay as they are.
+    #[must_use]
+    pub fn nearby(mut self) -> Self {
+        self.nearby = Some(Nearby::default());
+        self
     }
 
     /// Goes to the batch of this number, counted from 0.
@@ -74,6 +95,10 @@ impl Batches {
         while self.batch.len() < self.size {
             let end = (at + self.size - self.batch.len()).min(self.rows);
             match self.order {
+                BatchOrder::Shuffled if self.nearby.is_some() => {
+                    let rng = self.rng(pass);
+                    self.nearby.iter_mut().for_each(|nearby| nearby.take(self.rows, pass, rng.clone(), at..end, &mut self.batch));
+                }
                 BatchOrder::Shuffled => {
                     self.permute(pass);
                     self.batch.extend(self.permutation[at..end].iter().map(|row| *row as usize));

@@ -1,6 +1,7 @@
 //! The border between a recipe and any model.
 
 use super::{BatchOrder, Batches, Training};
+use crate::dataset::Dataset;
 
 /// A model that can be trained: what a recipe asks of burn modules, of the simulator's own models and of a user's
 /// learner.
@@ -96,6 +97,13 @@ impl<'a> TrainPlan<'a> {
         let mut batches = Batches::new(rows, self.batch, self.order, self.seed);
         batches.seek(self.first_batch);
         batches
+    }
+
+    /// The minibatches of this call of these rows: [`TrainPlan::batches`] of rows in memory. Shuffled rows that are kept
+    /// elsewhere come in an order in which they can be read; see [`Batches::nearby`].
+    pub fn batches_of(&self, rows: &Dataset) -> Batches {
+        let batches = self.batches(rows.len());
+        if rows.is_stored() { batches.nearby() } else { batches }
     }
 }
 

@@ -53,7 +53,7 @@ async fn lie(victim: &Node, blob: Vec<u8>, offered: Option<ChunkManifest>, codec
 #[tokio::test(flavor = "multi_thread")]
 async fn models_that_lie_are_scored_refused_and_leave_no_trace() {
     let ant = spawn(config(MEMORY, 0, Vec::new())).await;
-    let layout = ant.task().layout.clone();
+    let layout = ant.task().layout().clone();
     let good = blob::encode(Codec::Int8, &layout, &initial_weights(&layout, [9; 32])).unwrap();
     let not_finite = {
         let mut bytes = good.clone();
