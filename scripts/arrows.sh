@@ -67,7 +67,7 @@ found=$(grep -rln 'bincode::' $p | grep -v '^protocols/core/src/wire/codec.rs$' 
 
 # node/data: readers do not name what calls them.
 d=node/data/src
-forbid "$d/raw.rs $d/csv.rs $d/digits.rs $d/records $d/arrays.rs $d/arrays" '(crate|super)::(load|encode|survey|table)' 'a reader names what calls it'
+forbid "$d/raw.rs $d/csv.rs $d/digits.rs $d/records $d/arrays.rs $d/arrays" '(crate|super)::(load|encode|survey|table)(::|;)' 'a reader names what calls it'
 
 # node/core: components meet through handles.
 n=node/core/src

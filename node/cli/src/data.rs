@@ -104,7 +104,7 @@ fn alone(args: &DataCheckArgs, config: &DataConfig) -> Result<Found, CliError> {
 fn rows(survey: &Survey) -> String {
     let mut text = format!("{ROWS} rows of it, chosen at random\n");
     for row in survey.sample.iter().take(ROWS) {
-        let cells: Vec<String> = row.iter().zip(&survey.columns).map(|(cell, column)| format!("{} {cell}", column.name)).collect();
+        let cells: Vec<String> = row.iter().zip(&survey.columns).map(|(cell, column)| screen::printable(&format!("{} {cell}", column.name))).collect();
         text.push_str(&format!("  {}\n", cells.join(", ").chars().take(160).collect::<String>()));
     }
     text

@@ -32,7 +32,9 @@ pub(super) async fn join(args: JoinArgs) -> Result<Exit, CliError> {
         Some(_) => None,
         None => Some(behind(&args.ticket, home).await?),
     };
-    let setup = setup(home, &args.run.config, &args.run.data, args.run.task.as_deref(), document)?;
+    let mut setup = setup(home, &args.run.config, &args.run.data, args.run.task.as_deref(), document)?;
+    let turn = args.ticket.parse::<Ticket>().ok().and_then(|ticket| ticket.turn);
+    turn.into_iter().for_each(|turn| setup.deal(turn));
     agree(&setup, home, args.yes)?;
     let here = Home::open(home)?;
     follow(&setup, &here)?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use peerlearn::config::template;
@@ -45,7 +46,11 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
 /// Runs a node until it is interrupted or told to stop.
 pub(super) async fn run(args: RunArgs) -> Result<Exit, CliError> {
     // First: a wrong setting leaves no directory behind.
-    let setup = setup(&args.home.home, &args.config, &args.data, args.task.as_deref(), None)?;
+    let mut setup = setup(&args.home.home, &args.config, &args.data, args.task.as_deref(), None)?;
+    // Whoever begins takes the first part; tickets deal the others.
+    if setup.config.network.contacts.is_empty() {
+        setup.deal(0);
+    }
     let home = Home::open(&args.home.home)?;
     run_with(args, setup, home, None).await
 }
@@ -57,9 +62,9 @@ pub(super) async fn run_with(
     home: Home,
     ticket: Option<String>,
 ) -> Result<Exit, CliError> {
-    let Setup { mut config, task, no_data } = setup;
+    let Setup { mut config, task, no_data, dealt, .. } = setup;
     config.network.contacts.extend(ticket);
-    keep_data(home.path(), &config, &args.data)?;
+    keep_data(home.path(), &config, &args.data, dealt)?;
     if no_data && task.is_none() {
         super::tell(&format!(
             "no data were named, so this node learns the built-in digits in the network {}; your own: --data FILE, or peerlearn new FILE",
@@ -82,7 +87,7 @@ pub(super) async fn run_with(
     let (sender, mut stop) = watch::channel(false);
     // Held here too: a node without a control socket is not told to stop.
     let sender = Arc::new(sender);
-    let _control = ControlServer::open(&path, Control { node: node.clone(), stop: Arc::clone(&sender) })
+    let _control = ControlServer::open(&path, Control { node: node.clone(), tickets: AtomicU16::new(0), stop: Arc::clone(&sender) })
         .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
     say_hello(&node, &path, rounds).await;
     let mut interrupted = std::pin::pin!(interrupted());
@@ -198,7 +203,16 @@ fn report(event: &NodeEvent, node: &Node) {
 /// Answers the control socket for a node.
 struct Control {
     node: Node,
+    /// Tickets handed out.
+    tickets: AtomicU16,
     stop: Arc<watch::Sender<bool>>,
+}
+
+impl Control {
+    /// The number of the next ticket, from 1.
+    fn turn(&self) -> u16 {
+        self.tickets.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
 }
 
 impl Answerer for Control {
@@ -207,10 +221,10 @@ impl Answerer for Control {
             ControlRequest::Status {} => {
                 serde_json::to_value(self.node.status().await).map_err(|error| error.to_string())
             }
-            ControlRequest::Ticket {} => Ok(json!(self.node.ticket().await.to_string())),
+            ControlRequest::Ticket {} => Ok(json!(self.node.ticket().await.dealt(self.turn()).to_string())),
             ControlRequest::Invite { uses, seconds, name } => {
                 let invitation = self.node.access().invite(uses, seconds, &name)?;
-                Ok(json!(self.node.ticket().await.inviting(invitation).to_string()))
+                Ok(json!(self.node.ticket().await.dealt(self.turn()).inviting(invitation).to_string()))
             }
             ControlRequest::Members {} => {
                 serde_json::to_value(self.node.members().await).map_err(|error| error.to_string())

@@ -61,7 +61,7 @@ fn cut(names: &[String]) -> String {
             break;
         }
         text.push_str(if at == 0 { "" } else { ", " });
-        text.push_str(name);
+        text.push_str(&printable(name));
     }
     text
 }
@@ -77,7 +77,7 @@ pub(super) fn check(path: &str, check: &Check, known: Known<'_>) -> String {
         }
     }
     if !check.first.is_empty() {
-        let cells: Vec<String> = check.first.iter().map(|(column, cell)| format!("{column} {cell}")).collect();
+        let cells: Vec<String> = check.first.iter().map(|(column, cell)| format!("{column} {}", printable(cell))).collect();
         let _ = writeln!(text, "  first row   {}", cut(&cells));
     }
     if let Some(tally) = &check.tally {
@@ -138,7 +138,13 @@ fn mapped(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> String {
     text
 }
 
+/// A text from a file, without what could move a terminal's cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
+}
+
 fn shortened(text: &str, width: usize) -> String {
+    let text = &*printable(text);
     match text.chars().count() > width {
         true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),

@@ -25,6 +25,21 @@ pub(super) struct Setup {
     pub task: Option<Document>,
     /// Whether no data were named: then the built-in digits are learnt.
     pub no_data: bool,
+    /// Whether nothing has been learnt in the home directory yet.
+    pub fresh: bool,
+    /// Whether a part of the source was dealt to this node, which it keeps.
+    pub dealt: bool,
+}
+
+impl Setup {
+    /// Deals a part of the source, where the settings ask for one and do not say which, and the node has none yet.
+    pub(super) fn deal(&mut self, turn: u16) {
+        let data = &mut self.config.data;
+        if self.fresh && data.partition.is_some() && data.part.is_none() {
+            data.part = Some(usize::from(turn) % data.parts.max(1));
+            self.dealt = true;
+        }
+    }
 }
 
 /// Settings in their layers: what a home directory keeps, the file, the environment, `--set`.
@@ -108,6 +123,7 @@ pub(super) fn setup(
     let says_task = named || layers.is_set("task.model");
     let no_data = !layers.is_set("data.source");
     let kept = registry::task_of(home)?.map(|kept| kept.document);
+    let fresh = kept.is_none();
     let public = joined.is_none() && task == Some(DIGITS);
     let task = match (joined, task) {
         (Some(joined), _) => Some(joined),
@@ -125,7 +141,7 @@ pub(super) fn setup(
         // Nobody else has this name, so nobody is met who was not told of it.
         config.task.network = kept.map_or_else(own_network, |kept| kept.definition.name);
     }
-    Ok(Setup { config, task, no_data })
+    Ok(Setup { config, task, no_data, fresh, dealt: false })
 }
 
 /// What the task advises for training, where nothing else says something.
@@ -147,8 +163,8 @@ fn kept_nowhere(source: &str) -> bool {
 }
 
 /// Remembers in a home directory which data were named at the command line, so that `run` alone goes on with them.
-pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs) -> Result<(), CliError> {
-    if data.data.is_none() && data.label.is_none() && data.test.is_none() && data.map.is_empty() {
+pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs, dealt: bool) -> Result<(), CliError> {
+    if !dealt && data.data.is_none() && data.label.is_none() && data.test.is_none() && data.map.is_empty() {
         return Ok(());
     }
     if kept_nowhere(&config.data.source) {

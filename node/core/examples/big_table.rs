@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn make(path: &Path, gigabytes: f64) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let names = (0..NUMBERS).map(|column| format!("n{column}")).chain((0..CATEGORIES).map(|column| format!("c{column}")));
+    let names =
+        (0..NUMBERS).map(|column| format!("n{column}")).chain((0..CATEGORIES).map(|column| format!("c{column}")));
     writeln!(out, "{},label", names.collect::<Vec<_>>().join(","))?;
     let (mut rng, mut block, mut left) = (ChaCha8Rng::seed_from_u64(1), Vec::new(), (gigabytes * 1e9) as usize);
     while block.len() < BLOCK_BYTES {
@@ -98,7 +99,11 @@ impl Figures {
     }
 
     /// Seconds of some work, the rows of it a second, and the peak of memory by then.
-    fn time<T>(&mut self, name: &str, work: impl FnOnce() -> Result<(T, usize), Box<dyn Error>>) -> Result<T, Box<dyn Error>> {
+    fn time<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> Result<(T, usize), Box<dyn Error>>,
+    ) -> Result<T, Box<dyn Error>> {
         let (begin, before) = (Instant::now(), processor().unwrap_or(0.0));
         let (answer, rows) = work()?;
         let seconds = begin.elapsed().as_secs_f64();
@@ -117,7 +122,8 @@ fn run(path: &Path, cache: &str, memory: u64) -> Result<(), Box<dyn Error>> {
     let mut figures = Figures::default();
     figures.add("bytes", std::fs::metadata(path)?.len());
     // Without a task the file is read twice: to find out what its columns are, and to encode it.
-    let first = figures.time("survey_and_encode", || load(&config, &[0; 32], None).map(counted(rows)).map_err(Into::into))?;
+    let first =
+        figures.time("survey_and_encode", || load(&config, &[0; 32], None).map(counted(rows)).map_err(Into::into))?;
     figures.add("rows", rows(&first));
     let preprocessing = first.preprocessing.clone();
     drop(first);
@@ -131,7 +137,8 @@ fn run(path: &Path, cache: &str, memory: u64) -> Result<(), Box<dyn Error>> {
         let training = Training { steps: STEPS, batch: BATCH, ..Training::default() };
         let plan = TrainPlan::new(&training, round, 0, None, 1);
         let name = format!("round_{round}");
-        figures.time(&name, || Ok(learner.train(&loaded.train, &plan).map(|report| ((), report.samples as usize))?))?;
+        figures
+            .time(&name, || Ok(learner.train(&loaded.train, &plan).map(|report| ((), report.samples as usize))?))?;
     }
     if let Some(validation) = &loaded.validation {
         let measured = figures.time("evaluate", || {

@@ -54,6 +54,7 @@
 //! testnets read.
 
 pub mod access;
+pub mod agreed;
 pub mod config;
 pub mod control;
 pub mod node;

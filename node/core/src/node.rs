@@ -15,6 +15,7 @@ use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::mixing::push_sum::UNIT;
 use peerlearn_protocols::peer::Restored;
 use peerlearn_task::Task;
+use peerlearn_task::frame::Frame;
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinHandle;
 
@@ -29,6 +30,7 @@ use peerlearn_runtime::event::{NodeEvent, Stamped};
 use peerlearn_runtime::supervisor::Supervisor;
 
 use crate::access::{Access, Members};
+use crate::agreed::{Agreed, Book};
 use crate::config::NodeConfig;
 use crate::peer::{Components, PeerHandle};
 use crate::registry::{Checkpoint, Home, RegistryHandle};
@@ -50,6 +52,8 @@ struct Inner {
     /// What the readers made of the data.
     understood: Vec<String>,
     access: Access,
+    /// The numbers that peers agree on, where they do.
+    agreed: Option<(Agreed, Book)>,
     components: Components,
     machine: PeerHandle,
     supervisor: Supervisor,
@@ -153,8 +157,14 @@ impl Node {
             estimate: peer.estimate,
             mass: peer.mass.map(|mass| mass as f64 / UNIT as f64),
             peers: peers.collect(),
+            agreed: inner.agreed.as_ref().map(|(agreed, book)| agreed.status(book)),
             problems: inner.problems.newest(),
         }
+    }
+
+    /// The numbers that the node trains in, where peers agree on them.
+    pub fn frame(&self) -> Option<Frame> {
+        self.inner.agreed.as_ref().map(|(agreed, _)| agreed.frame())
     }
 
     /// Measures the model that the node answers with, as of its last mix; never waits for training.

@@ -8,7 +8,7 @@
 //!   checkpoint.safetensors   parameters, drift state; round, age and task in its header
 //!   checkpoint.previous.safetensors   the one before, taken when the newest is damaged
 //!   task.json                what is learnt here
-//!   frame.json               what columns are scaled by
+//!   frame.json               what columns are scaled by; where peers agree on that, what this node trains in and has told
 //!   member.json              own name and membership in the task, mode 0600
 //!   members.json             peers that were let in, mode 0600
 //!   settings.toml            settings that were given at the first start here
@@ -25,6 +25,7 @@ mod book;
 mod checkpoint;
 mod error;
 mod export;
+mod frame;
 mod home;
 mod member;
 mod task;
@@ -37,6 +38,7 @@ pub use book::BookEntry;
 pub use checkpoint::{Checkpoint, has_checkpoint, load_checkpoint};
 pub use error::RegistryError;
 pub use export::{Manifest, export};
+pub use frame::{KeptFrame, KeptTold, frame_of};
 pub(crate) use home::minutes_since_2025;
 pub use home::{Home, identity_of};
 pub use member::{InviteUse, OwnMember, SeenMember, member_of, seen_of};

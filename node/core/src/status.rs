@@ -59,10 +59,26 @@ pub struct Status {
     /// How often an invariant did not hold since the start, by its name; empty in a sound node.
     #[serde(default)]
     pub broken: BTreeMap<Invariant, u64>,
+    /// Where peers agree on the numbers that columns are scaled by: what has become of that.
+    #[serde(default)]
+    pub agreed: Option<AgreedStatus>,
     /// Known peers, most recently heard first.
     pub peers: Vec<PeerStatus>,
     /// The last problems, newest first, at most 16.
     pub problems: Vec<String>,
+}
+
+/// Numbers that peers agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreedStatus {
+    /// Peers that told of their columns, this one among them.
+    pub voices: usize,
+    /// Peers whose numbers this node trains in; 0 for those of the task.
+    pub taken: usize,
+    /// Columns of which this node told mean and deviation.
+    pub columns: usize,
+    /// Whether the model takes no other numbers than those of the task.
+    pub is_fixed: bool,
 }
 
 /// What a node does now.

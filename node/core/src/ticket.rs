@@ -34,6 +34,8 @@ const MAX_PACKED: usize = 1800;
 
 /// In the number of addresses: an invitation follows them.
 const INVITED: u8 = 0x80;
+/// In the number of addresses: a turn follows them.
+const DEALT: u8 = 0x40;
 
 /// An invitation with its secret: whoever has it can join.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Ticket {
     pub addresses: Vec<String>,
     /// Hash of what is learnt there.
     pub task: TaskId,
+    /// Which of this node's tickets it is, from 1: whoever takes parts of one source takes another part for each.
+    pub turn: Option<u16>,
     /// The right to join, where not everybody has it.
     pub invitation: Option<Invitation>,
     /// What is learnt there, where it is short enough for a ticket.
@@ -140,9 +144,16 @@ impl Ticket {
             peer,
             addresses: ranking::most_useful(bare.collect(), MAX_ADDRESSES),
             task: document.definition.id(),
+            turn: None,
             invitation: None,
             document: short.then(|| document.clone()),
         }
+    }
+
+    /// The same with its number among the tickets of its node.
+    #[must_use]
+    pub fn dealt(self, turn: u16) -> Self {
+        Self { turn: Some(turn), ..self }
     }
 
     /// The same with an invitation.
@@ -158,13 +169,14 @@ impl Ticket {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [self.peer.0.as_slice(), &self.task.0].concat();
-        let flag = if self.invitation.is_some() { INVITED } else { 0 };
+        let flag = if self.invitation.is_some() { INVITED } else { 0 } | if self.turn.is_some() { DEALT } else { 0 };
         bytes.push(flag | self.addresses.len().min(MAX_ADDRESSES) as u8);
         for address in self.addresses.iter().take(MAX_ADDRESSES) {
             let end = address.len().min(255);
             bytes.push(end as u8);
             bytes.extend_from_slice(&address.as_bytes()[..end]);
         }
+        self.turn.iter().for_each(|turn| bytes.extend_from_slice(&turn.to_le_bytes()));
         if let Some(Invitation { invite, secret }) = &self.invitation {
             let signed = invite.to_bytes();
             bytes.extend_from_slice(&(signed.len() as u16).to_le_bytes());
@@ -180,12 +192,16 @@ impl Ticket {
         let (task, rest) = rest.split_first_chunk::<32>()?;
         let (&count, mut rest) = rest.split_first()?;
         let mut addresses = Vec::new();
-        for _ in 0..count & !INVITED {
+        for _ in 0..count & !(INVITED | DEALT) {
             let (&length, after) = rest.split_first()?;
             let (text, after) = after.split_at_checked(usize::from(length))?;
             addresses.push(String::from_utf8(text.to_vec()).ok()?);
             rest = after;
         }
+        let (turn, rest) = match count & DEALT {
+            0 => (None, rest),
+            _ => rest.split_first_chunk().map(|(turn, rest)| (Some(u16::from_le_bytes(*turn)), rest))?,
+        };
         let (invitation, rest) = match count & INVITED {
             0 => (None, rest),
             _ => invitation(rest).map(|(invitation, rest)| (Some(invitation), rest))?,
@@ -196,7 +212,7 @@ impl Ticket {
             && addresses.iter().all(|address| is_multiaddress(address))
             && invitation.as_ref().is_none_or(|invitation| invitation.invite.task == task)
             && document.as_ref().is_none_or(|document| document.definition.id() == task);
-        fits.then_some(Self { peer: PeerId(*peer), addresses, task, invitation, document })
+        fits.then_some(Self { peer: PeerId(*peer), addresses, task, turn, invitation, document })
     }
 }
 
@@ -286,6 +302,7 @@ mod tests {
         assert_eq!(text.parse(), Ok(ticket()));
         assert_eq!(format!("  {text}\n").parse(), Ok(ticket()));
         assert_eq!(ticket().addresses, ["/ip4/192.168.1.7/tcp/4001"]);
+        assert_eq!(ticket().dealt(7).to_string().parse(), Ok(ticket().dealt(7)));
         assert!(text.len() < 800, "{}", text.len());
         assert_eq!(ticket().document, Some(document("ward", 10)), "whoever has it needs nothing else");
     }

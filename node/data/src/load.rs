@@ -226,7 +226,7 @@ fn contradictions(path: &Path, config: &DataConfig, schema: &Schema) -> Result<(
         let theirs = schema.columns.keys().take(20).cloned().collect::<Vec<_>>().join(", ");
         return wrong(format!("data.columns names {}, the task learns from {theirs}", columns.join(", ")));
     }
-    let classes = table::classes_of(config.classes.clone());
+    let classes = super::raw::classes_of(config.classes.clone());
     if !classes.is_empty() && classes != schema.classes() {
         return wrong(format!("data.classes names {}, the task has {}", classes.join(", "), schema.classes().join(", ")));
     }

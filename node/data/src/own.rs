@@ -52,7 +52,9 @@ impl<'a> Place<'a> {
             Missing::MeanAndFlag | Missing::Own => (Some(at + 1), None),
             Missing::Refuse => (None, None),
             Missing::Mean => (None, Some(0.0)),
-            Missing::Value(value) => (None, value.parse().ok().map(|value| scale.apply(transformed(column, value)) as f32)),
+            Missing::Value(value) => {
+                (None, value.parse().ok().map(|value| scale.apply(transformed(column, value)) as f32))
+            }
         };
         Self { name, at, scale, flag, filled }
     }

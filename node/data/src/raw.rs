@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use peerlearn_protocols::dataset::{Values, pick};
+use peerlearn_task::in_order;
 
 use super::DataError;
-use super::table::classes_of;
 
 /// Rows as readers hand them on: tables scaled, pictures as their source has them.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,4 +92,12 @@ pub(super) fn place_of(class: &str, classes: &[String]) -> Result<u32, String> {
     let place = classes.iter().position(|other| other == class);
     let missing = || format!("class {class:?} is not among data.classes: {}", classes.join(", "));
     place.map(|place| place as u32).ok_or_else(missing)
+}
+
+/// The classes that labels name: each once, ordered as numbers where all are whole numbers, else as words.
+pub fn classes_of(labels: Vec<String>) -> Vec<String> {
+    let mut classes = labels;
+    classes.sort();
+    classes.dedup();
+    in_order(classes)
 }

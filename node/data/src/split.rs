@@ -20,7 +20,8 @@ pub(super) fn split_numbers(labels: &[u32], classes: usize, fraction: f64, seed:
     // Rounding is carried over from class to class, so that many small classes still make one validation part.
     let mut owed = 0.0;
     for class in 0..classes {
-        let mut rows: Vec<u32> = (0..labels.len() as u32).filter(|&row| labels[row as usize] as usize == class).collect();
+        let mut rows: Vec<u32> =
+            (0..labels.len() as u32).filter(|&row| labels[row as usize] as usize == class).collect();
         rows.shuffle(&mut rng);
         owed += rows.len() as f64 * fraction;
         let take = (owed.round() as usize).min(rows.len());

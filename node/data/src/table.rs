@@ -308,11 +308,3 @@ pub(super) fn read_features(path: &Path, how: &Reading<'_>) -> Result<(Vec<f32>,
     }
     Ok((features, encoder.tally.sentences()))
 }
-
-/// The classes that labels name: each once, ordered as numbers where all are whole numbers, else as words.
-pub fn classes_of(labels: Vec<String>) -> Vec<String> {
-    let mut classes = labels;
-    classes.sort();
-    classes.dedup();
-    in_order(classes)
-}

@@ -123,6 +123,15 @@ impl LearnerHandle {
         self.ask(|reply| Job::Restore(Box::new(snapshot), reply)).await
     }
 
+    /// Begins anew with other weights, as long as nothing has been mixed since the model began; answers whether it did. What was
+    /// trained since then is lost.
+    ///
+    /// # Errors
+    /// Any [`LearnerError`].
+    pub async fn begin_anew(&self, start: Snapshot) -> Result<bool, LearnerError> {
+        self.ask(|reply| Job::Begin(Box::new(start), reply)).await
+    }
+
     /// CPU time spent on the model since the start: training, mixing, measuring, predicting.
     pub fn cpu(&self) -> Duration {
         self.shared.cpu()

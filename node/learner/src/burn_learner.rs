@@ -174,7 +174,8 @@ impl<M: BurnModel> Learner for BurnLearner<M> {
         self.check(data)?;
         let model = self.model().clone().valid();
         let device = self.device.clone().inner();
-        let chunks = (0..data.len()).step_by(EVALUATION_ROWS).map(|begin| begin..data.len().min(begin + EVALUATION_ROWS));
+        let chunks =
+            (0..data.len()).step_by(EVALUATION_ROWS).map(|begin| begin..data.len().min(begin + EVALUATION_ROWS));
         let outputs = |rows: Range<usize>| -> Result<Tensor<2>, LearnError> {
             let rows: Vec<usize> = rows.collect();
             Ok(model.forward(Tensor::from_data(self.features(data, &rows)?, &device)))
@@ -182,7 +183,10 @@ impl<M: BurnModel> Learner for BurnLearner<M> {
         if let Some(numbers) = data.numbers() {
             let mut tally = NumberTally::new(data.loss(), data.number_unit());
             for rows in chunks {
-                to_vec(outputs(rows.clone())?).iter().zip(rows).for_each(|(value, row)| tally.add(*value, numbers[row]));
+                to_vec(outputs(rows.clone())?)
+                    .iter()
+                    .zip(rows)
+                    .for_each(|(value, row)| tally.add(*value, numbers[row]));
             }
             return Ok(tally.evaluation());
         }

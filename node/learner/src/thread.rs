@@ -38,6 +38,8 @@ pub(super) enum Job {
     Mix(MixOrder, Reply<MixReport>),
     Measure(Reply<(Option<Evaluation>, Option<Evaluation>)>),
     Restore(Box<Snapshot>, Reply<()>),
+    /// The same where nothing but own training has been done since the start.
+    Begin(Box<Snapshot>, Reply<bool>),
 }
 
 impl Job {
@@ -49,6 +51,7 @@ impl Job {
             Job::Mix(_, reply) => drop(reply.send(Err(error))),
             Job::Measure(reply) => drop(reply.send(Err(error))),
             Job::Restore(_, reply) => drop(reply.send(Err(error))),
+            Job::Begin(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -109,6 +112,14 @@ impl Worker {
                 self.state.restore((*snapshot).clone()).map_err(LearnError::from)?;
                 shared.set(*snapshot);
                 Ok(())
+            }),
+            Job::Begin(snapshot, reply) => answer(reply, || {
+                let is_fresh = shared.newest().snapshot.age == 0;
+                if is_fresh {
+                    self.state.restore((*snapshot).clone()).map_err(LearnError::from)?;
+                    shared.set(*snapshot);
+                }
+                Ok(is_fresh)
             }),
         }
     }

@@ -1,8 +1,10 @@
 //! Real swarms over memory, TCP and QUIC on loopback.
 
+mod admission;
 mod hostile;
 mod summaries;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;

@@ -203,6 +203,13 @@ pub enum NodeEvent {
         /// Times so far.
         times: u32,
     },
+    /// Numbers that more peers agree on, or that moved much, are now those that columns are scaled by in training.
+    FrameTaken {
+        /// Peers that they are from.
+        voices: usize,
+        /// The columns that changed, each with mean and deviation before and now.
+        changes: String,
+    },
     /// Something people should know.
     Warning {
         /// In words.

@@ -419,7 +419,9 @@ mod tests {
         let (apart, mut out) = (rows.select(&[0]), Vec::new());
         assert!(rows.read_row(1, &mut out).is_ok() && rows.failure().is_none());
         assert!(rows.read_row(2, &mut out).is_err() && out.len() == 2);
-        assert!(rows.row(2).iter().all(|value| value.is_nan()) && rows.features()[4..].iter().all(|value| value.is_nan()));
+        assert!(
+            rows.row(2).iter().all(|value| value.is_nan()) && rows.features()[4..].iter().all(|value| value.is_nan())
+        );
         assert_eq!(rows.failure().map(|error| error.row), Some(2));
         assert_eq!(apart.failure(), rows.failure());
     }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::housekeeping::{self, Problems};
 use super::{Inner, Node, NodeError, router};
 use crate::access::Access;
+use crate::agreed::{Agreed, Agreeing, Book};
 use crate::config::NodeConfig;
 use crate::peer::{Components, PeerHandle, PeerStart};
 use crate::registry::{BookEntry, Checkpoint, Home, HomeTask, OwnMember, RegistryError, RegistryHandle, SeenMember};
@@ -37,6 +38,8 @@ pub(super) struct Assembly {
     pub factory: LearnerFactory,
     pub task: Task,
     pub environment: NetworkEnvironment,
+    /// The numbers that peers agree on, where they do.
+    pub agreed: Option<Agreed>,
     /// What this node shows of itself, and whom it has let in before.
     pub own: OwnMember,
     pub seen: Vec<SeenMember>,
@@ -47,6 +50,7 @@ struct Ground {
     clock: Clock,
     events: EventBus,
     access: Access,
+    book: Option<Book>,
     network: NetworkHandle,
     network_start: Start,
     /// Where the events of the network come out.
@@ -76,7 +80,7 @@ impl Assembly {
 
         let (learner, learner_start) = self.learner(&settings, snapshot);
         let (registry, registry_start) = kept.registry.take().unzip();
-        let Ground { clock, events, access, network, network_start, inbox } = ground;
+        let Ground { clock, events, access, book, network, network_start, inbox } = ground;
         let components = Components { learner, network, registry, events, clock };
         let start = self.peer_start(kept.starts, restored, contacts);
         let (machine, peer_start) = PeerHandle::new(settings, start, components.clone());
@@ -86,6 +90,8 @@ impl Assembly {
         if let (Some(home), true) = (&self.home, access.gate().is_some()) {
             tasks.push(tokio::spawn(housekeeping::keep_members(access.clone(), Arc::clone(home), components.events.clone())));
         }
+        let agreed = self.agreed.clone().zip(book);
+        tasks.extend(agreed.clone().map(|(agreed, book)| tokio::spawn(self.agreeing(agreed, book, &components).run())));
         tasks.push(collecting);
         let mut starts: Vec<(&'static str, Start)> =
             registry_start.map(|start| ("registry", start)).into_iter().collect();
@@ -100,7 +106,7 @@ impl Assembly {
         }
         let (samples, task, home, tasks) = (self.data.train.len(), self.task, self.home, Mutex::new(tasks));
         let understood = self.data.understood;
-        Ok(Node { inner: Arc::new(Inner { task, samples, understood, access, components, machine, supervisor, problems, tasks, home }) })
+        Ok(Node { inner: Arc::new(Inner { task, samples, understood, access, agreed, components, machine, supervisor, problems, tasks, home }) })
     }
 
     fn settings(&self) -> Result<PeerSettings, NodeError> {
@@ -117,10 +123,11 @@ impl Assembly {
         let events = EventBus::new(identity.peer(), clock.clone());
         let document = (**self.task.document()).clone();
         let access = Access::new(identity.clone(), document, self.own.clone(), self.seen.clone(), events.clone());
-        let about = NetworkEnvironment { gate: access.gate(), ..self.environment.clone() };
+        let (book, summaries) = self.agreed.as_ref().map(|agreed| agreed.book(&self.task, &identity, &access, &events)).unzip();
+        let about = NetworkEnvironment { gate: access.gate(), summaries, ..self.environment.clone() };
         let (network, network_start) =
             NetworkHandle::in_environment(settings, identity, self.task.id(), sender, about)?;
-        Ok(Ground { clock, events, access, network, network_start, inbox })
+        Ok(Ground { clock, events, access, book, network, network_start, inbox })
     }
 
     fn open_registry(&self, events: &EventBus) -> Result<Kept, NodeError> {
@@ -153,7 +160,11 @@ impl Assembly {
             Some(Checkpoint { round, snapshot, account }) => {
                 (Restored { round, age: snapshot.age, account }, Arc::unwrap_or_clone(snapshot))
             }
-            None => (Restored::default(), Snapshot::fresh(initial_weights(self.task.layout(), self.task.id().0))),
+            None => {
+                let (layout, seed) = (self.task.layout(), self.task.id().0);
+                let initial = self.agreed.as_ref().map(|agreed| agreed.initial(layout, seed));
+                (Restored::default(), Snapshot::fresh(initial.unwrap_or_else(|| initial_weights(layout, seed))))
+            }
         }
     }
 
@@ -184,6 +195,12 @@ impl Assembly {
         // Whoever listens may be found, even if it knows nobody to look for.
         let has_contacts = !contacts.is_empty() || network.mdns || !network.listen.is_empty();
         PeerStart { starts, restored, contacts, has_contacts, max_inbound: self.config.exchange.max_inbound }
+    }
+
+    /// What agrees with others on numbers.
+    fn agreeing(&self, agreed: Agreed, book: Book, components: &Components) -> Agreeing {
+        let (task, home, events) = (self.task.clone(), self.home.clone(), components.events.subscribe());
+        Agreeing { agreed, book, task, home, components: components.clone(), events }
     }
 
     /// What goes on beside the rounds.

@@ -14,8 +14,10 @@ use peerlearn_task::{Charter, Definition, Document, ModelSpec, Task, TaskError};
 
 use super::assembly::Assembly;
 use super::{Node, NodeError};
+use crate::access::unix_now;
+use crate::agreed::Agreed;
 use crate::config::NodeConfig;
-use crate::registry::{Home, HomeTask, OwnMember, has_checkpoint, member_of, seen_of, task_of};
+use crate::registry::{Home, HomeTask, OwnMember, frame_of, has_checkpoint, member_of, seen_of, task_of};
 
 /// A node in the making. Whatever is not given comes from the settings.
 pub struct NodeBuilder {
@@ -141,15 +143,22 @@ impl NodeBuilder {
             "mae" => data.with_loss(Loss::Mae)?,
             _ => data,
         };
+        let is_own = self.learner.is_some();
         let (document, layout, factory) = with_model(document, &data, self.learner)?;
         let task = Task::new(Arc::new(document), layout);
+        let agreed = agreed(&task, &data, home.as_deref(), is_own);
+        let (mut config, mut factory) = (self.config, factory);
+        if let Some(agreed) = &agreed {
+            factory = agreed.framed(factory);
+            config.exchange.codec = agreed.codec(config.exchange.codec);
+        }
         let before = home.as_ref().map_or_else(Vec::new, |home| home.addresses_before());
         let bytes = Some(Arc::new(task.document().to_bytes()));
         let open = task.document().charter.access.join == peerlearn_task::Join::Open;
         let environment = NetworkEnvironment { before, document: bytes, open, ..self.environment };
         let own = own(self.name, self.member, home.as_deref(), &identity, &task)?;
         let seen = home.as_ref().map_or(Ok(Vec::new()), |home| seen_of(home.path(), &task.id()))?;
-        Assembly { config: self.config, home, identity, data, factory, task, environment, own, seen }.spawn().await
+        Assembly { config, home, identity, data, factory, task, environment, agreed, own, seen }.spawn().await
     }
 }
 
@@ -160,6 +169,15 @@ fn with_cache(config: &DataConfig, home: Option<&Home>) -> DataConfig {
         config.cache = folder.to_str().unwrap_or_default().to_owned();
     }
     config
+}
+
+/// The numbers that peers agree on, where they do. Of a model of the program's own nothing is known but its parameters, so it stays
+/// in those of the task.
+fn agreed(task: &Task, data: &Loaded, home: Option<&Home>, is_own: bool) -> Option<Agreed> {
+    let family = task.definition().model.net.parse::<ModelFamily>();
+    let is_dense = !is_own && matches!(family, Ok(ModelFamily::Linear | ModelFamily::Mlp(_)));
+    let kept = home.and_then(|home| frame_of(home.path(), &task.definition().schema));
+    Agreed::new(task, data, kept, is_dense, unix_now())
 }
 
 /// What a node shows of itself: what it was told, else what its home keeps for the same key and task.

@@ -1,5 +1,7 @@
 //! Whole nodes: two to eight over memory and loopback, Byzantine peers among them, on real data.
 
+mod access;
+mod agreed;
 mod byzantine;
 mod numbers;
 mod together;

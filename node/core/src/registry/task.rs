@@ -4,22 +4,23 @@ use std::path::Path;
 
 use peerlearn_data::Preprocessing;
 use peerlearn_runtime::files::{Readers, write_whole};
-use peerlearn_task::{Document, Numbers};
+use peerlearn_task::{Document, FrameRule, Numbers};
 
 use super::home::read_if_there;
 use super::{Home, RegistryError};
 
 /// The file with the task.
 const TASK: &str = "task.json";
-/// The file with what columns are scaled by.
-const FRAME: &str = "frame.json";
+/// The file with what columns are scaled by, or with what was agreed on.
+pub(super) const FRAME: &str = "frame.json";
 
 /// What is learnt in a home directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HomeTask {
     /// What was agreed on.
     pub document: Document,
-    /// What columns are scaled by.
+    /// What columns are scaled by. Where peers agree on numbers these are still those of the task, which models are told and kept
+    /// in; what was agreed on is in [`super::frame_of`].
     pub numbers: Numbers,
 }
 
@@ -40,7 +41,8 @@ pub fn task_of(home: &Path) -> Result<Option<HomeTask>, RegistryError> {
     let damaged = |path: &Path, reason: String| RegistryError::Damaged { path: path.to_owned(), reason };
     let document = Document::from_bytes(&bytes).map_err(|error| damaged(&path, error.to_string()))?;
     let path = home.join(FRAME);
-    let numbers = match read_if_there(&path)? {
+    let held = if is_agreed(&document) { None } else { read_if_there(&path)? };
+    let numbers = match held {
         None => Numbers::declared(&document.definition.schema),
         Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error.to_string()))?,
     };
@@ -48,6 +50,11 @@ pub fn task_of(home: &Path) -> Result<Option<HomeTask>, RegistryError> {
         true => Ok(Some(HomeTask { document, numbers })),
         false => Err(damaged(&path, "its columns are not those of task.json".to_owned())),
     }
+}
+
+/// Whether the file with numbers is that of [`super::KeptFrame`].
+fn is_agreed(document: &Document) -> bool {
+    document.definition.schema.frame.rule == FrameRule::Agreed
 }
 
 impl Home {
@@ -59,7 +66,8 @@ impl Home {
         let path = self.file(FRAME);
         let frame = serde_json::to_vec_pretty(&task.numbers);
         let frame = frame.map_err(|error| RegistryError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        for (path, bytes) in [(self.file(TASK), task.document.to_bytes()), (path, frame)] {
+        let frame = (!is_agreed(&task.document)).then_some((path, frame));
+        for (path, bytes) in [(self.file(TASK), task.document.to_bytes())].into_iter().chain(frame) {
             // Most starts find what they would write.
             if read_if_there(&path)?.is_none_or(|held| held != bytes) {
                 write_whole(&path, &bytes, Readers::Usual)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Raw;
-use crate::table::classes_of;
+use crate::raw::classes_of;
 
 /// Labels in words, numbered in the order in which they come until all are known.
 #[derive(Debug, Default)]

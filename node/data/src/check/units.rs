@@ -77,7 +77,15 @@ pub(super) fn findings(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> 
                 continue;
             }
         }
-        found.push(Finding::new(severity, "unit", &source.column, words).mended_by("if the numbers are right, nothing needs to be done"));
+        let name = &source.column;
+        let mend = match source.name.rsplit_once(['(', '[']).and_then(|(_, unit)| unit.strip_suffix([')', ']'])) {
+            Some(unit) => format!(
+                "if {unit} is another unit, the task's owner can accept it, with [accepts] {name} = {{ units = {{ \"{unit}\" = FACTOR }} }}, \
+                 and --map '{name}@{unit}' uses it; if the numbers are right, nothing needs to be done"
+            ),
+            None => "if the numbers are right, nothing needs to be done".to_owned(),
+        };
+        found.push(Finding::new(severity, "unit", name, words).mended_by(mend));
     }
     found
 }

@@ -113,7 +113,8 @@ impl Place {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
             let touched = entry.metadata().and_then(|metadata| metadata.modified());
             let idle = touched.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-            let is_old = name.ends_with(FINISHED) && path != self.path || name.ends_with(UNFINISHED) && idle > LEFT_BEHIND;
+            let is_old =
+                name.ends_with(FINISHED) && path != self.path || name.ends_with(UNFINISHED) && idle > LEFT_BEHIND;
             if name.starts_with(&format!("{}-", self.source)) && is_old {
                 let _ = std::fs::remove_file(path);
             }

@@ -10,8 +10,14 @@ use peerlearn_protocols::dataset::RowStore;
 
 use super::{Blocks, CACHE_BYTES, check};
 
+/// Times that a row alone is read of a block, before the next one has all of it read: who asks for one row in a hundred, as
+/// validation may, is not made to read the whole file.
+const ALONE: u8 = 3;
+/// Blocks of which that is counted.
+const MOST_COUNTED: usize = 1 << 14;
+
 /// Rows of floats in a file, `[rows, width]`, of which some blocks are kept in memory. Every block is compared with what it was
-/// when it was written.
+/// when it was written, when it is read first.
 #[derive(Debug)]
 pub struct FileRows {
     file: File,
@@ -29,6 +35,11 @@ struct Kept {
     blocks: HashMap<usize, Block>,
     /// Counts the rows that were asked for.
     clock: u64,
+    /// One bit a block: whether it is what was written.
+    checked: Vec<u64>,
+    /// How many rows alone were read of blocks, of late.
+    alone: HashMap<usize, u8>,
+    row: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -40,7 +51,8 @@ struct Block {
 
 impl FileRows {
     pub(super) fn new(file: File, shown: PathBuf, rows: usize, width: usize, checks: Vec<u64>) -> Self {
-        Self { file, shown, rows, blocks: Blocks::of(width), checks, kept: Mutex::default() }
+        let kept = Kept { checked: vec![0; checks.len().div_ceil(64)], ..Kept::default() };
+        Self { file, shown, rows, blocks: Blocks::of(width), checks, kept: Mutex::new(kept) }
     }
 
     /// What messages call the file.
@@ -48,18 +60,30 @@ impl FileRows {
         &self.shown
     }
 
-    /// Reads a block into a buffer of any length.
-    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<(), String> {
-        let (first, row_bytes) = (number * self.blocks.rows, self.blocks.row_bytes());
-        bytes.resize(self.blocks.rows.min(self.rows - first) * row_bytes, 0);
-        let offset = first as u64 * row_bytes as u64;
-        let mend = "it was cut or changed since it was written; delete it if it is still there, and start again";
-        read_exact_at(&self.file, bytes, offset)
-            .map_err(|error| format!("{} at byte {offset}: {error}; {mend}", self.shown.display()))?;
+    /// Reads rows into a buffer of any length.
+    fn read(&self, first: usize, count: usize, bytes: &mut Vec<u8>) -> Result<(), String> {
+        bytes.resize(count * self.blocks.row_bytes(), 0);
+        read_exact_at(&self.file, bytes, self.offset(first)).map_err(|error| self.wrong(first, &error.to_string()))
+    }
+
+    /// Reads a block, and compares it with what was written where that was not done yet.
+    fn read_block(&self, number: usize, is_checked: bool, bytes: &mut Vec<u8>) -> Result<(), String> {
+        let first = number * self.blocks.rows;
+        self.read(first, self.blocks.rows.min(self.rows - first), bytes)?;
         match self.checks.get(number) {
+            _ if is_checked => Ok(()),
             Some(expected) if *expected == check(bytes) => Ok(()),
-            _ => Err(format!("{} at byte {offset}: this is not what was written there; {mend}", self.shown.display())),
+            _ => Err(self.wrong(first, "this is not what was written there")),
         }
+    }
+
+    fn offset(&self, row: usize) -> u64 {
+        row as u64 * self.blocks.row_bytes() as u64
+    }
+
+    fn wrong(&self, row: usize, reason: &str) -> String {
+        let mend = "it was cut or changed since it was written; delete it if it is still there, and start again";
+        format!("{} at byte {}: {reason}; {mend}", self.shown.display(), self.offset(row))
     }
 }
 
@@ -72,6 +96,27 @@ impl Kept {
             block.used = clock;
             &*block
         })
+    }
+
+    fn is_checked(&self, number: usize) -> bool {
+        self.checked.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
+    }
+
+    /// Whether a row of this block is to be read alone; counts it.
+    fn is_alone(&mut self, number: usize) -> bool {
+        if self.alone.len() >= MOST_COUNTED {
+            self.alone.clear();
+        }
+        let count = self.alone.entry(number).or_default();
+        *count = count.saturating_add(1);
+        *count <= ALONE
+    }
+
+    /// Keeps a block that was read and is what was written.
+    fn keep(&mut self, number: usize, bytes: Vec<u8>) {
+        self.checked.iter_mut().skip(number / 64).take(1).for_each(|bits| *bits |= 1 << (number % 64));
+        self.alone.remove(&number);
+        self.blocks.insert(number, Block { bytes, used: self.clock });
     }
 
     /// A buffer for a block more: that of the block not asked for the longest, where there are `most`.
@@ -99,20 +144,24 @@ impl RowStore for FileRows {
         }
         let (number, row_bytes) = (index / self.blocks.rows, self.blocks.row_bytes());
         let place = index % self.blocks.rows * row_bytes;
-        let mut append = |bytes: &[u8]| {
-            let (values, _) = bytes[place..place + row_bytes].as_chunks::<4>();
-            out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
+        let mut append = |row: &[u8]| {
+            out.extend(row.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)));
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(block) = kept.find(number) {
-            append(&block.bytes);
+            append(&block.bytes[place..place + row_bytes]);
+            return Ok(());
+        }
+        let is_checked = kept.is_checked(number);
+        if is_checked && kept.is_alone(number) {
+            self.read(index, 1, &mut kept.row)?;
+            append(&kept.row);
             return Ok(());
         }
         let mut bytes = kept.buffer((CACHE_BYTES / self.blocks.bytes()).max(2));
-        self.read(number, &mut bytes)?;
-        append(&bytes);
-        let used = kept.clock;
-        kept.blocks.insert(number, Block { bytes, used });
+        self.read_block(number, is_checked, &mut bytes)?;
+        append(&bytes[place..place + row_bytes]);
+        kept.keep(number, bytes);
         Ok(())
     }
 }

@@ -56,7 +56,8 @@ fn a_table_beyond_the_limit_becomes_the_same_rows() {
         };
         let (inside, outside) = (with(1024), with(0));
         assert!(!inside.train.is_stored() && outside.train.is_stored());
-        let parts = |loaded: &Loaded| [loaded.train.clone(), loaded.validation.clone().unwrap(), loaded.test.clone().unwrap()];
+        let parts =
+            |loaded: &Loaded| [loaded.train.clone(), loaded.validation.clone().unwrap(), loaded.test.clone().unwrap()];
         parts(&inside).iter().zip(&parts(&outside)).for_each(|(one, other)| same(one, other));
         assert!(parts(&outside).iter().all(Dataset::is_stored));
         assert_eq!((inside.preprocessing, inside.notes), (outside.preprocessing, outside.notes), "{scaling}");
@@ -75,7 +76,8 @@ fn parts_and_numbers_to_be_answered_are_the_same_too() {
     for part in 0..3 {
         let of = |memory| {
             let partition = Some("dirichlet:0.5".parse().unwrap());
-            load(&DataConfig { partition, parts: 3, part: Some(part), ..config(&path, memory) }, &[0; 32], None).unwrap()
+            load(&DataConfig { partition, parts: 3, part: Some(part), ..config(&path, memory) }, &[0; 32], None)
+                .unwrap()
         };
         same(&of(1).train, &of(0).train);
     }
@@ -101,7 +103,11 @@ fn minibatches_have_the_same_rows_in_orders_that_both_know() {
         let (mut one, mut other) = (drawn(&inside), drawn(&outside));
         assert_eq!(one == other, order != BatchOrder::Shuffled);
         let mut usual = plan.batches(inside.len());
-        assert_eq!(one, (0..9).flat_map(|_| usual.next_batch().to_vec()).collect::<Vec<_>>(), "rows in memory are drawn as ever");
+        assert_eq!(
+            one,
+            (0..9).flat_map(|_| usual.next_batch().to_vec()).collect::<Vec<_>>(),
+            "rows in memory are drawn as ever"
+        );
         if order == BatchOrder::Shuffled {
             (one.sort_unstable(), other.sort_unstable());
             assert_eq!(one, other, "a pass has every row once");
@@ -160,7 +166,13 @@ fn a_damaged_cache_is_made_anew_and_said() {
         bytes[at] ^= 1;
         bytes
     };
-    for damaged in [whole[..whole.len() / 2].to_vec(), Vec::new(), spoilt(labels_at), spoilt(whole.len() - 1), spoilt(whole.len() - 60)] {
+    for damaged in [
+        whole[..whole.len() / 2].to_vec(),
+        Vec::new(),
+        spoilt(labels_at),
+        spoilt(whole.len() - 1),
+        spoilt(whole.len() - 60),
+    ] {
         std::fs::write(&file, damaged).unwrap();
         let again = load(&config, &[0; 32], None).unwrap();
         assert!(again.notes.iter().any(|note| note.contains("made anew")), "{:?}", again.notes);
@@ -201,6 +213,28 @@ fn a_file_that_is_cut_or_changed_while_it_is_read_is_an_error_in_words() {
     let deleted = fresh().train;
     std::fs::remove_file(&file).unwrap();
     assert!((0..deleted.len()).all(|row| deleted.read_row(row, &mut Vec::new()).is_ok()));
+}
+
+/// More blocks than are kept, so that rows are read alone and with their block, in turn.
+#[test]
+fn rows_far_from_each_other_are_read_alone() {
+    let (width, count) = (BLOCK_BYTES / 16, CACHE_BYTES / BLOCK_BYTES * 4 + 20);
+    let value = |row: usize, at: usize| (row * 31 + at % 97) as f32;
+    let mut writer = StoreWriter::unnamed(None, width).unwrap();
+    for row in 0..count {
+        writer.push(&(0..width).map(|at| value(row, at)).collect::<Vec<_>>()).unwrap();
+    }
+    let file = writer.finish().unwrap();
+    let read = |row: usize| {
+        let mut out = Vec::new();
+        file.copy_row(row, &mut out).unwrap();
+        assert!(out.iter().enumerate().all(|(at, got)| *got == value(row, at)) && out.len() == width, "row {row}");
+    };
+    for step in [1, 5, 1, 7, 3] {
+        (0..count).step_by(step).for_each(read);
+        (0..count).rev().step_by(step).for_each(read);
+    }
+    assert!(file.copy_row(count, &mut Vec::new()).is_err());
 }
 
 #[test]
@@ -254,6 +288,8 @@ proptest! {
         let plain = Dataset::new(vec![width], 3, values, labels.clone()).unwrap();
         let stored = Values::Stored(Stored::new(file));
         let kept = Dataset::in_units(vec![width], 3, stored, 1.0, labels).unwrap();
+        same(&plain, &kept);
+        // Once more, as blocks are compared with what was written only once.
         same(&plain, &kept);
         let (some, others) = (plain.select(&picked), kept.select(&picked));
         same(&some, &others);

@@ -31,7 +31,8 @@ impl StoreWriter {
     /// It cannot be made.
     pub fn unnamed(folder: Option<&Path>, width: usize) -> Result<Self, DataError> {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
-        let file = tempfile::tempfile_in(&folder).map_err(|source| DataError::Store { path: folder.clone(), source })?;
+        let file =
+            tempfile::tempfile_in(&folder).map_err(|source| DataError::Store { path: folder.clone(), source })?;
         Ok(Self::new(file, folder.join("(a temporary file of encoded rows)"), None, width))
     }
 
@@ -119,7 +120,9 @@ impl StoreWriter {
     pub(super) fn keep(mut self) -> Result<FileRows, DataError> {
         self.end()?;
         if let Some(named) = self.named.take() {
-            named.persist(&self.shown).map_err(|error| DataError::Store { path: self.shown.clone(), source: error.error })?;
+            named
+                .persist(&self.shown)
+                .map_err(|error| DataError::Store { path: self.shown.clone(), source: error.error })?;
         }
         self.finish()
     }

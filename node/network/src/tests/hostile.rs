@@ -11,8 +11,8 @@ use super::*;
 type Whisper = Box<dyn FnOnce(&mut Swarm<Behaviour>) + Send>;
 
 /// A swarm with our protocols whose every byte is under the test's control.
-struct Hostile {
-    id: PeerId,
+pub(super) struct Hostile {
+    pub id: PeerId,
     libp2p: libp2p::PeerId,
     whisper: mpsc::Sender<Whisper>,
     streams: libp2p_stream::Control,
@@ -21,6 +21,14 @@ struct Hostile {
 
 impl Hostile {
     async fn connect(victim: &mut Peer) -> Self {
+        let mut hostile = Self::dial(victim).await;
+        victim.next(|event| matches!(event, NetworkEvent::Connected { .. }).then_some(())).await;
+        hostile.subscribed().await;
+        hostile
+    }
+
+    /// Dials, and says nothing.
+    pub async fn dial(victim: &Peer) -> Self {
         let keypair = Keypair::generate_ed25519();
         let config = NetworkConfig { mdns: false, ..NetworkConfig::default() };
         let behaviour = Behaviour::new(&keypair, TASK, &config).unwrap();
@@ -44,11 +52,23 @@ impl Hostile {
                 }
             }
         });
-        let mut hostile =
-            Self { id: from_libp2p(&keypair.public().to_peer_id()).unwrap(), libp2p, whisper, streams, events };
-        victim.next(|event| matches!(event, NetworkEvent::Connected { .. }).then_some(())).await;
-        hostile.subscribed().await;
-        hostile
+        Self { id: from_libp2p(&keypair.public().to_peer_id()).unwrap(), libp2p, whisper, streams, events }
+    }
+
+    /// Whether it was told nothing by gossip and no question of it was answered until its last connection ended.
+    pub async fn heard_nothing(&mut self) -> bool {
+        use libp2p::request_response::{Event, Message};
+        while let Some(event) = self.events.recv().await {
+            match event {
+                SwarmEvent::Behaviour(
+                    BehaviourEvent::Gossip(_)
+                    | BehaviourEvent::Control(Event::Message { message: Message::Response { .. }, .. }),
+                ) => return false,
+                SwarmEvent::ConnectionClosed { num_established: 0, .. } => return true,
+                _ => {}
+            }
+        }
+        false
     }
 
     async fn subscribed(&mut self) {
@@ -70,7 +90,7 @@ impl Hostile {
         assert!(self.whisper.send(publish).await.is_ok());
     }
 
-    async fn ask(&self, victim: &Peer, bytes: Vec<u8>) {
+    pub async fn ask(&self, victim: &Peer, bytes: Vec<u8>) {
         let to = to_libp2p(&victim.id()).unwrap();
         let send: Whisper = Box::new(move |swarm| {
             swarm.behaviour_mut().control.send_request(&to, bytes);
@@ -78,7 +98,7 @@ impl Hostile {
         assert!(self.whisper.send(send).await.is_ok());
     }
 
-    async fn stream(&mut self, victim: &Peer) -> libp2p::Stream {
+    pub async fn stream(&mut self, victim: &Peer) -> libp2p::Stream {
         self.streams.open_stream(to_libp2p(&victim.id()).unwrap(), bulk_protocol().unwrap()).await.unwrap()
     }
 }

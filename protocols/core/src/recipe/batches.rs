@@ -97,7 +97,9 @@ impl Batches {
             match self.order {
                 BatchOrder::Shuffled if self.nearby.is_some() => {
                     let rng = self.rng(pass);
-                    self.nearby.iter_mut().for_each(|nearby| nearby.take(self.rows, pass, rng.clone(), at..end, &mut self.batch));
+                    self.nearby
+                        .iter_mut()
+                        .for_each(|nearby| nearby.take(self.rows, pass, rng.clone(), at..end, &mut self.batch));
                 }
                 BatchOrder::Shuffled => {
                     self.permute(pass);

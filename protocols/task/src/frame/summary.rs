@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use peerlearn_protocols::id::{Hash, PeerId, TaskId};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::schema::{Merge, Schema};
@@ -16,13 +17,14 @@ const AROUND: usize = 32 + 8 + 64;
 const LARGEST: f64 = 1e150;
 
 /// What a peer tells of one column.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Voice {
     /// Mean, of at most 1e150.
     pub mean: f64,
     /// Standard deviation, from 1e-150 to 1e150.
     pub sd: f64,
     /// Number of values; only where moments are pooled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 

@@ -115,7 +115,10 @@ mod tests {
         let rows = 40 * GROUP;
         let mut group = batches(rows, GROUP, 7).next_batch().to_vec();
         let batch: Vec<usize> = group[..512].iter().map(|row| row * 4 / rows).collect();
-        assert!((0..4).all(|quarter| batch.iter().filter(|part| **part == quarter).count() > 20), "a sorted file is mixed");
+        assert!(
+            (0..4).all(|quarter| batch.iter().filter(|part| **part == quarter).count() > 20),
+            "a sorted file is mixed"
+        );
         group.sort_unstable();
         let runs = 1 + group.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
         assert!(runs <= RUNS, "{runs} places");
