@@ -73,9 +73,11 @@ pub enum MembersCommand {
 
 /// A time as people write it, days among them.
 fn seconds(text: &str) -> Result<u64, String> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).and_then(|days| days.checked_mul(86_400));
+    let days =
+        text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).and_then(|days| days.checked_mul(86_400));
     let time = days.or_else(|| duration::parse(text).map(|time| time.as_secs()));
-    time.filter(|seconds| (1..=10 * 365 * 86_400).contains(seconds)).ok_or_else(|| "a time such as 30m, 12h or 7d".to_owned())
+    time.filter(|seconds| (1..=10 * 365 * 86_400).contains(seconds))
+        .ok_or_else(|| "a time such as 30m, 12h or 7d".to_owned())
 }
 
 pub(super) async fn invite(args: &InviteArgs) -> Result<Exit, CliError> {
@@ -110,17 +112,25 @@ pub(super) async fn members(args: &MembersArgs) -> Result<Exit, CliError> {
 }
 
 fn table(members: &Members) -> String {
-    let own = if members.owner { "an owner" } else if members.member { "a member" } else { "not a member yet" };
+    let own = if members.owner {
+        "an owner"
+    } else if members.member {
+        "a member"
+    } else {
+        "not a member yet"
+    };
     let mut text = format!("this node is {} ({}), {own}\n", members.name, members.peer.short());
     if members.join == Join::Open {
-        return text + "this task is open: anyone who has the ticket takes part, and nobody is asked for a membership\n";
+        return text
+            + "this task is open: anyone who has the ticket takes part, and nobody is asked for a membership\n";
     }
     let all = || members.members.iter().chain(&members.pending).chain(&members.refused);
     let width = all().map(|seen| seen.name.chars().count()).max().unwrap_or(4).max(4);
     let now = unix_now();
     let mut list = |title: &str, list: &[SeenView]| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{title}: {}", if list.is_empty() { "nobody".to_owned() } else { list.len().to_string() });
+        let _ =
+            writeln!(text, "{title}: {}", if list.is_empty() { "nobody".to_owned() } else { list.len().to_string() });
         for seen in list {
             let name = if seen.name.is_empty() { "?" } else { &seen.name };
             let state = if seen.connected { "connected" } else { "" };
@@ -154,7 +164,12 @@ pub(super) fn name_of(home: &Path, given: Option<&str>) -> Result<String, CliErr
 }
 
 /// Makes this node a member before it starts, where its ticket invites it and it is none yet; says what else is to be done.
-pub(super) fn prepare(document: Option<&Document>, home: &Home, ticket: &str, name: Option<&str>) -> Result<(), CliError> {
+pub(super) fn prepare(
+    document: Option<&Document>,
+    home: &Home,
+    ticket: &str,
+    name: Option<&str>,
+) -> Result<(), CliError> {
     let Some(document) = document.filter(|document| document.charter.access.join != Join::Open) else { return Ok(()) };
     let identity = home.identity()?;
     if document.definition.owners.contains(&identity.peer()) {
@@ -170,7 +185,8 @@ pub(super) fn prepare(document: Option<&Document>, home: &Home, ticket: &str, na
     let invitation = ticket.parse::<Ticket>().ok().and_then(|ticket| ticket.invitation);
     match (invitation, document.charter.access.join) {
         (Some(invitation), _) => {
-            let member = redeem(document, &identity, &invitation, &name).map_err(|reason| CliError::Usage { reason })?;
+            let member =
+                redeem(document, &identity, &invitation, &name).map_err(|reason| CliError::Usage { reason })?;
             home.remember_member(&OwnMember { name: member.name.clone(), member: Some(member) })?;
             super::tell(&format!("joins as {name} ({}), by {}", identity.peer().short(), invitation.invite.title()));
         }
@@ -178,7 +194,9 @@ pub(super) fn prepare(document: Option<&Document>, home: &Home, ticket: &str, na
             "asks to be let in as {name} ({}): tell an owner to look at peerlearn members",
             identity.peer().short()
         )),
-        (None, _) => super::tell("this ticket is no invitation, and this task lets in members only: ask an owner for one (peerlearn invite)"),
+        (None, _) => super::tell(
+            "this ticket is no invitation, and this task lets in members only: ask an owner for one (peerlearn invite)",
+        ),
     }
     Ok(())
 }
@@ -189,12 +207,18 @@ pub(super) async fn how_to_join(node: &Node, home: &Path) -> String {
     let owner = node.task().definition().owners.contains(&node.peer());
     match (node.task().document().charter.access.join, owner) {
         (Join::Open, _) => format!("others join with: peerlearn join {ticket}"),
-        (Join::Invited, true) => format!("others join with an invitation, which this prints: peerlearn invite --home {home}"),
-        (Join::Invited, false) => format!("others join with an invitation of an owner; members come here with: peerlearn join {ticket}"),
+        (Join::Invited, true) => {
+            format!("others join with an invitation, which this prints: peerlearn invite --home {home}")
+        }
+        (Join::Invited, false) => {
+            format!("others join with an invitation of an owner; members come here with: peerlearn join {ticket}")
+        }
         (Join::Approved, true) => {
             format!("others join with your consent (peerlearn members --home {home}), after: peerlearn join {ticket}")
         }
-        (Join::Approved, false) => format!("others join with an owner's consent; members come here with: peerlearn join {ticket}"),
+        (Join::Approved, false) => {
+            format!("others join with an owner's consent; members come here with: peerlearn join {ticket}")
+        }
     }
 }
 

@@ -301,7 +301,9 @@ pub enum DataCommand {
 
 /// Arguments of `data check` and `data show`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  peerlearn data check mine.csv --task task.toml\n  peerlearn data show mine.csv --picture mine.svg")]
+#[command(
+    after_help = "Examples:\n  peerlearn data check mine.csv --task task.toml\n  peerlearn data show mine.csv --picture mine.svg"
+)]
 pub struct DataCheckArgs {
     /// The file.
     pub file: PathBuf,

@@ -84,7 +84,8 @@ fn alone(args: &DataCheckArgs, config: &DataConfig) -> Result<Found, CliError> {
         screen::columns(&survey)
     );
     let label = (!config.label.is_empty()).then(|| config.label.clone());
-    let wishes = Wishes { label, columns: config.columns.clone(), classes: config.classes.clone(), ..Wishes::default() };
+    let wishes =
+        Wishes { label, columns: config.columns.clone(), classes: config.classes.clone(), ..Wishes::default() };
     let (findings, fits) = match propose(&survey, &wishes) {
         Ok(proposal) => {
             let name = "not-named-yet";
@@ -96,7 +97,8 @@ fn alone(args: &DataCheckArgs, config: &DataConfig) -> Result<Found, CliError> {
         Err(finding) => (vec![finding], false),
     };
     findings.iter().for_each(|finding| text.push_str(&format!("  {finding}\n")));
-    let about = json!({ "file": path, "rows": survey.rows, "read_as": survey.understood, "fits": fits, "findings": findings });
+    let about =
+        json!({ "file": path, "rows": survey.rows, "read_as": survey.understood, "fits": fits, "findings": findings });
     Ok((survey, text, fits, about))
 }
 
@@ -104,7 +106,11 @@ fn alone(args: &DataCheckArgs, config: &DataConfig) -> Result<Found, CliError> {
 fn rows(survey: &Survey) -> String {
     let mut text = format!("{ROWS} rows of it, chosen at random\n");
     for row in survey.sample.iter().take(ROWS) {
-        let cells: Vec<String> = row.iter().zip(&survey.columns).map(|(cell, column)| screen::printable(&format!("{} {cell}", column.name))).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&survey.columns)
+            .map(|(cell, column)| screen::printable(&format!("{} {cell}", column.name)))
+            .collect();
         text.push_str(&format!("  {}\n", cells.join(", ").chars().take(160).collect::<String>()));
     }
     text

@@ -1,13 +1,15 @@
 //! `join`: from a ticket or an address to the task behind it, shown before anything leaves this machine.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
-use peerlearn::data::{Known, Preprocessing, check};
+use peerlearn::agreed::would_tell;
+use peerlearn::data::{Known, Preprocessing, check, load};
 use peerlearn::network::{fetch_task, is_multiaddress};
 use peerlearn::registry::{self, Home, RegistryError};
-use peerlearn::task::{Document, InputKind};
+use peerlearn::task::{Document, FrameRule, InputKind};
 use peerlearn::ticket::Ticket;
 
 use super::access;
@@ -86,7 +88,8 @@ async fn fetched(
                 Err(error) => error.to_string(),
             },
             Err(peerlearn::network::TransportFailure::Gone) => {
-                let why = "the peer there does not tell its task to somebody who has only its address; ask for a ticket";
+                let why =
+                    "the peer there does not tell its task to somebody who has only its address; ask for a ticket";
                 return Err(CliError::Usage { reason: why.to_owned() });
             }
             Err(error) => error.to_string(),
@@ -105,7 +108,7 @@ fn agree(setup: &Setup, home: &Path, yes: bool) -> Result<(), CliError> {
     let known_here = registry::task_of(home)?.is_some_and(|kept| kept.document.definition == document.definition);
     let schema = &document.definition.schema;
     let mut text = screen::task(document);
-    let mut has_questions = false;
+    let (mut has_questions, mut told) = (false, BTreeMap::new());
     if schema.kind == InputKind::Table && !setup.no_data {
         let preprocessing = Preprocessing::of(schema.clone());
         let known = Known { preprocessing: &preprocessing, charter: &document.charter };
@@ -118,15 +121,23 @@ fn agree(setup: &Setup, home: &Path, yes: bool) -> Result<(), CliError> {
         }
         text.push_str(&screen::check(source, &found, known));
         has_questions = found.has_questions();
+        if schema.frame.rule == FrameRule::Agreed {
+            let identity = registry::identity_of(home)?.map_or([0; 32], |identity| identity.peer().0);
+            let loaded = load(&setup.config.data, &identity, Some(known)).map_err(peerlearn::NodeError::Data)?;
+            told = would_tell(home, schema, &loaded);
+        }
     }
     super::tell(text.trim_end());
-    super::tell(screen::leaves(document).trim_end());
+    super::tell(screen::leaves(document, &told).trim_end());
     if yes || known_here {
         return Ok(());
     }
     if !somebody_is_there() {
         return match has_questions {
-            true => Err(CliError::Usage { reason: "something above was guessed, and nobody is there to be asked: mend it, or say --yes".to_owned() }),
+            true => Err(CliError::Usage {
+                reason: "something above was guessed, and nobody is there to be asked: mend it, or say --yes"
+                    .to_owned(),
+            }),
             false => Ok(()),
         };
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use peerlearn::NodeConfig;
+use peerlearn::agreed::as_trained;
 use peerlearn::data::{Known, Loaded, Unanswered, load};
 use peerlearn::learner::{Evaluation, Learner, ModelFamily, build};
 use peerlearn::node::NodeError;
-use peerlearn::registry::{self, Checkpoint, HomeTask, Manifest};
+use peerlearn::registry::{self, Checkpoint, HomeTask, KeptFrame, Manifest};
 use peerlearn::task::{Output, OutputKind, Real, Task};
 use serde_json::json;
 
@@ -25,6 +26,8 @@ struct OnDisk {
     learner: Box<dyn Learner>,
     task: HomeTask,
     whole: Task,
+    /// What it was trained in, where peers agree on numbers.
+    frame: Option<KeptFrame>,
 }
 
 /// The model itself: what the node answers with, and what is exported.
@@ -32,14 +35,18 @@ fn on_disk(home: &Path) -> Result<OnDisk, CliError> {
     let none = || CliError::NoCheckpoint { home: home.to_owned() };
     let task = registry::task_of(home)?.ok_or_else(none)?;
     let definition = &task.document.definition;
-    let family: ModelFamily = definition.model.net.parse().map_err(|reason| {
-        NodeError::Model { net: definition.model.net.clone(), reason: format!("{reason}") }
-    })?;
-    let mut learner = build(&family, &definition.schema.shape(), definition.schema.output.width())?;
+    let family: ModelFamily = definition
+        .model
+        .net
+        .parse()
+        .map_err(|reason| NodeError::Model { net: definition.model.net.clone(), reason: format!("{reason}") })?;
+    let schema = &definition.schema;
+    let frame = registry::frame_of(home, schema);
+    let mut learner = as_trained(build(&family, &schema.shape(), schema.output.width())?, schema, frame.as_ref());
     let whole = Task::new(Arc::new(task.document.clone()), learner.layout().clone());
     let checkpoint = registry::load_checkpoint(home, whole.id(), learner.layout())?.ok_or_else(none)?;
     learner.write(checkpoint.snapshot.answer())?;
-    Ok(OnDisk { checkpoint, learner, task, whole })
+    Ok(OnDisk { checkpoint, learner, task, whole, frame })
 }
 
 /// The settings of a command about a model on disk.
@@ -146,10 +153,11 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let config = told(home, &args.config, &args.data)?;
     let found = on_disk(home)?;
     let data = rows_for(&found, home, &config)?;
-    let OnDisk { checkpoint, mut learner, whole, .. } = found;
+    let OnDisk { checkpoint, mut learner, whole, frame, .. } = found;
     let rows = data.test.as_ref().or(data.validation.as_ref());
     let metrics = rows.map(|rows| learner.evaluate(rows)).transpose()?;
-    let manifest = Manifest::new(&whole, &checkpoint, &data.preprocessing, metrics);
+    let agreed = frame.as_ref().map(|kept| &kept.frame.numbers);
+    let manifest = Manifest::new(&whole, &checkpoint, &data.preprocessing, agreed, metrics);
     let files = registry::export(&args.directory, &whole, &checkpoint, &manifest)?;
     let (files, directory) = (files.join(", "), args.directory.display());
     super::tell(&format!("wrote {files} of round {} to {directory}", checkpoint.round));

@@ -57,9 +57,13 @@ fn tell_next(args: &NewArgs, document: &Document) {
     let data = args.file.as_ref().map_or(String::new(), |file| format!(" --data {}", file.display()));
     super::tell(&format!("wrote {to}; read it, edit it, then: peerlearn run --task {to}{data}"));
     if !document.definition.schema.columns.is_empty() && !args.no_numbers {
-        super::tell("mean and deviation of your number columns, rounded, are in it: they go to whoever gets the ticket (--no-numbers leaves them out)");
+        super::tell(
+            "mean and deviation of your number columns, rounded, are in it: they go to whoever gets the ticket (--no-numbers leaves them out)",
+        );
     }
-    super::tell(&format!("its owner is the key in {home}; whoever loses it can go on learning, but no longer invite or upgrade"));
+    super::tell(&format!(
+        "its owner is the key in {home}; whoever loses it can go on learning, but no longer invite or upgrade"
+    ));
 }
 
 /// What a peer is advised to train with. On few rows a perceptron learns single rows by heart: FLamby's hearts, 486 rows, come to
@@ -78,7 +82,8 @@ fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError
     };
     if arrays::kind_of(path).is_some() {
         let image = args.size.map(|size| arrays::Geometry { size, ..arrays::Geometry::default() });
-        let config = DataConfig { source: path.display().to_string(), image: image.or(config.image.clone()), ..config.clone() };
+        let config =
+            DataConfig { source: path.display().to_string(), image: image.or(config.image.clone()), ..config.clone() };
         let source = read(&config, None, &[]).map_err(data)?;
         source.understood.iter().chain(&source.notes).for_each(|note| super::tell(note));
         return Ok((source.preprocessing.schema, source.train.labels.len() as u64));
@@ -99,7 +104,10 @@ fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError
         number: args.output.map(|output| output == OutputChoice::Number),
         without_numbers: args.no_numbers,
     };
-    let refused = |finding: peerlearn::data::Finding| CliError::Unfit { path: path.display().to_string(), findings: format!("  {finding}\n") };
+    let refused = |finding: peerlearn::data::Finding| CliError::Unfit {
+        path: path.display().to_string(),
+        findings: format!("  {finding}\n"),
+    };
     let mut proposal = propose(&survey, &wishes).map_err(refused)?;
     for finding in &proposal.findings {
         super::show(&format!("  {finding}\n"))?;

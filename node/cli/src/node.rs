@@ -87,8 +87,11 @@ pub(super) async fn run_with(
     let (sender, mut stop) = watch::channel(false);
     // Held here too: a node without a control socket is not told to stop.
     let sender = Arc::new(sender);
-    let _control = ControlServer::open(&path, Control { node: node.clone(), tickets: AtomicU16::new(0), stop: Arc::clone(&sender) })
-        .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
+    let _control = ControlServer::open(
+        &path,
+        Control { node: node.clone(), tickets: AtomicU16::new(0), stop: Arc::clone(&sender) },
+    )
+    .inspect_err(|error| tracing::warn!(%error, "this node runs without a control socket"));
     say_hello(&node, &path, rounds).await;
     let mut interrupted = std::pin::pin!(interrupted());
     let reason = loop {
@@ -183,9 +186,7 @@ fn report(event: &NodeEvent, node: &Node) {
         NodeEvent::RoundClosed { round, drawn, mixed, own, test, .. } if own.is_some() || test.is_some() => {
             super::tell(&format!("round {round}: mixed {mixed} of {drawn}, own {}, test {}", words(own), words(test)));
         }
-        NodeEvent::PeerDiscovered { peer, known } => {
-            super::tell(&format!("found peer {}, {known} known", label(peer)))
-        }
+        NodeEvent::PeerDiscovered { peer, known } => super::tell(&format!("found peer {}, {known} known", label(peer))),
         NodeEvent::PeerExpired { peer } => super::tell(&format!("lost peer {}", label(peer))),
         NodeEvent::PeerRefused { peer, reason } => super::tell(&format!("refused peer {}: {reason}", label(peer))),
         NodeEvent::Misbehaved { peer, reason, .. } => super::tell(&format!("peer {} {reason}", label(peer))),
@@ -195,6 +196,10 @@ fn report(event: &NodeEvent, node: &Node) {
             super::tell(&format!("{name} ({short}) asks to be let in; to do so: peerlearn members allow {short}"));
         }
         NodeEvent::CommitFailed { error } => super::tell(&format!("state not written, going on in memory: {error}")),
+        NodeEvent::FrameTaken { voices, changes } => {
+            let peers = if *voices == 1 { "peer" } else { "peers" };
+            super::tell(&format!("frame of {voices} {peers} taken: {changes}"));
+        }
         NodeEvent::Warning { message } => super::tell(&format!("warning: {message}")),
         _ => {}
     }

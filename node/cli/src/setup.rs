@@ -178,7 +178,8 @@ pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs, dealt
     let mut kept = config.data.clone();
     (kept.source, kept.test) = (absolute(&kept.source), absolute(&kept.test));
     let path = home.join(KEPT);
-    let all = toml::Value::try_from(&kept).and_then(|all| Ok((all, toml::Value::try_from(NodeConfig::default().data)?)));
+    let all =
+        toml::Value::try_from(&kept).and_then(|all| Ok((all, toml::Value::try_from(NodeConfig::default().data)?)));
     let (all, usual) = all.map_err(|error| CliError::Usage { reason: error.to_string() })?;
     let mut section = toml::Table::new();
     for (key, value) in all.as_table().into_iter().flatten() {
@@ -187,6 +188,7 @@ pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs, dealt
         }
     }
     let text = toml::Table::from_iter([("data".to_owned(), toml::Value::Table(section))]).to_string();
-    let text = format!("# What the command line said of the data when this node was last started with such words.\n{text}");
+    let text =
+        format!("# What the command line said of the data when this node was last started with such words.\n{text}");
     std::fs::write(&path, text).map_err(|source| CliError::File { action: "write", path, source })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use peerlearn::learner::Evaluation;
 use peerlearn::protocols::estimate::{Estimate, Verdict};
-use peerlearn::status::Status;
+use peerlearn::status::{AgreedStatus, Status};
 use peerlearn_harness::{bytes, scores};
 use qrcode::QrCode;
 use qrcode::render::unicode;
@@ -38,9 +38,13 @@ pub(super) fn table(status: &Status) -> String {
     line("traffic", format!("{sums}, {} refused", status.refused));
     line("learner", format!("{:.1} CPU s", status.cpu_seconds));
     line("network", network(&status.estimate));
+    if let Some(agreed) = &status.agreed {
+        line("numbers", numbers(agreed));
+    }
     let connected = status.peers.iter().filter(|peer| peer.connected).count();
     line("peers", format!("{} known, {connected} connected", status.peers.len()));
-    let width = status.peers.iter().filter_map(|peer| peer.name.as_ref()).map(|name| name.chars().count()).max().unwrap_or(0);
+    let width =
+        status.peers.iter().filter_map(|peer| peer.name.as_ref()).map(|name| name.chars().count()).max().unwrap_or(0);
     for peer in &status.peers {
         let name = peer.name.as_ref().map_or(String::new(), |name| format!("{name:<width$}  "));
         let name = if name.is_empty() && width > 0 { " ".repeat(width + 2) } else { name };
@@ -79,6 +83,22 @@ fn network(estimate: &Estimate) -> String {
         Verdict::Split => "split",
     };
     format!("{peers}{apart}, {verdict}")
+}
+
+/// What has become of the numbers that columns are scaled by, and what was sent for that.
+fn numbers(agreed: &AgreedStatus) -> String {
+    let AgreedStatus { voices, taken, columns, is_fixed } = agreed;
+    let used = match taken {
+        _ if *is_fixed => "those of the task, as this model takes no others".to_owned(),
+        0 | 1 => "those of the task and of own rows".to_owned(),
+        taken => format!("of {taken} peers"),
+    };
+    let sent = match columns {
+        0 => "sent: nothing".to_owned(),
+        1 => "sent: mean and sd of 1 column".to_owned(),
+        columns => format!("sent: mean and sd of {columns} columns"),
+    };
+    format!("{used}; {voices} told theirs; {sent}")
 }
 
 fn measured(part: &Evaluation) -> String {

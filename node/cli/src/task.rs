@@ -23,7 +23,9 @@ pub(super) fn task(command: &TaskCommand) -> Result<Exit, CliError> {
                 ShowAs::Toml => write(&document),
                 ShowAs::Json => String::from_utf8_lossy(&document.definition.canonical()).into_owned() + "\n",
                 ShowAs::Tableschema => {
-                    serde_json::to_string_pretty(&table_schema(&document)).map_err(|source| CliError::Json { source })? + "\n"
+                    serde_json::to_string_pretty(&table_schema(&document))
+                        .map_err(|source| CliError::Json { source })?
+                        + "\n"
                 }
             };
             super::show(&text)?;
@@ -48,11 +50,17 @@ fn upgrade(file: &Path, home: &Path) -> Result<(), CliError> {
     let next = Document { definition, ..next };
     let same = Definition { parent: kept.definition.parent, ..next.definition.clone() };
     if same == kept.definition && next.charter == kept.charter {
-        return Err(CliError::Usage { reason: format!("{} says the same as the task of {}", file.display(), home.display()) });
+        return Err(CliError::Usage {
+            reason: format!("{} says the same as the task of {}", file.display(), home.display()),
+        });
     }
     super::show(&compared(&kept, &next))?;
     Home::open(home)?.upgrade(&next)?;
-    std::fs::write(file, write(&next)).map_err(|source| CliError::File { action: "write", path: file.to_owned(), source })?;
+    std::fs::write(file, write(&next)).map_err(|source| CliError::File {
+        action: "write",
+        path: file.to_owned(),
+        source,
+    })?;
     super::tell(&format!(
         "{} goes on with task {}; {} names the old one as its parent. Start it with peerlearn run, and hand on a new ticket: \
          others follow with peerlearn join TICKET in their home, and keep their weights too",

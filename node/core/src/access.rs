@@ -61,7 +61,13 @@ pub fn redeem(document: &Document, identity: &Identity, invitation: &Invitation,
 
 impl Access {
     /// What a node knows of who takes part, with what it kept from earlier.
-    pub fn new(identity: Identity, document: Document, own: OwnMember, seen: Vec<SeenMember>, events: EventBus) -> Self {
+    pub fn new(
+        identity: Identity,
+        document: Document,
+        own: OwnMember,
+        seen: Vec<SeenMember>,
+        events: EventBus,
+    ) -> Self {
         let (changed, _) = watch::channel(());
         let rules = Rules { identity, document };
         Self { inner: Arc::new(Inner { rules, state: Mutex::new(State::new(own, seen)), events, changed }) }
@@ -153,7 +159,10 @@ impl Access {
     pub fn allow(&self, who: &str) -> Result<String, String> {
         let rules = &self.inner.rules;
         if !rules.am_owner() {
-            return Err(format!("only an owner of the task can let somebody in; the key of this node is none ({} can)", rules.owners()));
+            return Err(format!(
+                "only an owner of the task can let somebody in; the key of this node is none ({} can)",
+                rules.owners()
+            ));
         }
         let mut state = self.state();
         let name = clean_name(who).unwrap_or_default();
@@ -179,7 +188,8 @@ impl Access {
         }
         let now = unix_now();
         let papers = rules.vouch(peer, &name, None, now)?;
-        let seen = SeenMember { peer, name: name.clone(), since: now, by_owner: true, invite: None, papers: Some(papers) };
+        let seen =
+            SeenMember { peer, name: name.clone(), since: now, by_owner: true, invite: None, papers: Some(papers) };
         state.seen.insert(peer, seen);
         state.pending.remove(&peer);
         drop(state);
@@ -191,10 +201,15 @@ impl Access {
     pub fn members(&self, connected: &[PeerId]) -> Members {
         let (rules, now, member) = (&self.inner.rules, unix_now(), self.is_member());
         let state = self.state();
-        let view = |peer: &PeerId, name: &str, since: u64, why: String| {
-            SeenView { peer: *peer, name: name.to_owned(), since, why, connected: connected.contains(peer) }
+        let view = |peer: &PeerId, name: &str, since: u64, why: String| SeenView {
+            peer: *peer,
+            name: name.to_owned(),
+            since,
+            why,
+            connected: connected.contains(peer),
         };
-        let members = state.seen.values().map(|seen| view(&seen.peer, &seen.name, seen.since, vouched(rules, seen, &state)));
+        let members =
+            state.seen.values().map(|seen| view(&seen.peer, &seen.name, seen.since, vouched(rules, seen, &state)));
         let mut members: Vec<SeenView> = members.collect();
         members.sort_by(|one, other| (&one.name, one.peer).cmp(&(&other.name, other.peer)));
         let asked = |last: u64| format!("asked {}", since(last, now));
@@ -226,7 +241,8 @@ impl Access {
         };
         let here = refuser == Refuser::Here;
         if self.state().keep_apart(here, peer, &reason, unix_now()) {
-            let event = if here { NodeEvent::PeerRefused { peer, reason } } else { NodeEvent::NotLetIn { peer, reason } };
+            let event =
+                if here { NodeEvent::PeerRefused { peer, reason } } else { NodeEvent::NotLetIn { peer, reason } };
             self.inner.events.emit(event);
         }
     }
@@ -236,7 +252,9 @@ impl Access {
         let rules = &self.inner.rules;
         let owners = rules.owners();
         match (rules.join(), self.is_member()) {
-            (Join::Open, _) => format!("its task lets in members only, the one here everybody: ask {owners} for the newest task"),
+            (Join::Open, _) => {
+                format!("its task lets in members only, the one here everybody: ask {owners} for the newest task")
+            }
             (Join::Invited, _) => {
                 format!("ask an owner ({owners}) for an invitation (peerlearn invite), then: peerlearn join TICKET")
             }

@@ -74,7 +74,13 @@ impl Agreed {
     }
 
     /// What was told so far: nothing but by this node, if it has something to tell.
-    pub fn book(&self, task: &Task, identity: &Identity, access: &Access, events: &EventBus) -> (Book, Arc<dyn SummaryBook>) {
+    pub fn book(
+        &self,
+        task: &Task,
+        identity: &Identity,
+        access: &Access,
+        events: &EventBus,
+    ) -> (Book, Arc<dyn SummaryBook>) {
         let schema = &self.0.schema;
         let mut summaries = Summaries::new(task.id(), schema.clone());
         if let Some(told) = &self.0.told {
@@ -120,6 +126,7 @@ impl Agreed {
     pub fn codec(&self, wanted: Codec) -> Codec {
         match wanted {
             Codec::F32 | Codec::Bf16 => wanted,
+            _ if self.0.first.is_none() => wanted,
             _ => Codec::F32,
         }
     }
@@ -127,7 +134,12 @@ impl Agreed {
     /// For people.
     pub fn status(&self, book: &Book) -> AgreedStatus {
         let columns = self.0.told.as_ref().map_or(0, |told| told.columns.len());
-        AgreedStatus { voices: book.summaries().voices(), taken: self.frame().voices, columns, is_fixed: self.0.first.is_none() }
+        AgreedStatus {
+            voices: book.summaries().voices(),
+            taken: self.frame().voices,
+            columns,
+            is_fixed: self.0.first.is_none(),
+        }
     }
 }
 

@@ -29,9 +29,9 @@ mod frame;
 mod home;
 mod member;
 mod task;
-mod upgrade;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use api::RegistryHandle;
 pub use book::BookEntry;

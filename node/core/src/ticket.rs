@@ -372,7 +372,10 @@ mod tests {
         let ours = document("clinic", 10).summary();
         let error = contact_of(&ticket().to_string(), &ours).unwrap_err().to_string();
         let theirs = document("ward", 10).summary();
-        assert!(error.contains(&ours.id.short()) && error.contains(&theirs.id.short()) && error.contains("ward"), "{error}");
+        assert!(
+            error.contains(&ours.id.short()) && error.contains(&theirs.id.short()) && error.contains("ward"),
+            "{error}"
+        );
         assert!(contact_of(&ticket().to_string(), &theirs).is_ok());
         assert!(contact_of("/ip4/127.0.0.1/tcp/1", &ours).is_ok());
     }

@@ -80,7 +80,11 @@ fn unused(survey: &Survey, mapping: &Mapping, findings: &mut Vec<Finding>) {
     let Some(label) = &mapping.label else { return };
     for leak in survey.leaks(&label.name) {
         let used = if mapping.unused.contains(&leak.column) { "not used by the task" } else { "used by the task" };
-        let words = format!("it tells {} in {:.0} % of rows ({used}); is it known before the answer is?", label.name, leak.share * 100.0);
+        let words = format!(
+            "it tells {} in {:.0} % of rows ({used}); is it known before the answer is?",
+            label.name,
+            leak.share * 100.0
+        );
         findings.push(Finding::new(Severity::Warning, "leak", &leak.column, words));
     }
 }
@@ -95,18 +99,31 @@ fn labels(survey: &Survey, mapping: &Mapping, schema: &Schema, findings: &mut Ve
     if let Some((most, count)) = values.first() {
         let share = *count as f64 / column.count.max(1) as f64;
         if share * schema.classes().len() as f64 > 1.5 {
-            let words = format!("{most} is {:.1} % of the rows: accuracy alone flatters; balanced accuracy is shown beside it", share * 100.0);
+            let words = format!(
+                "{most} is {:.1} % of the rows: accuracy alone flatters; balanced accuracy is shown beside it",
+                share * 100.0
+            );
             findings.push(Finding::new(Severity::Warning, "imbalance", &column.name, words));
         }
     }
     if values.len() < schema.classes().len() {
-        let words = format!("the file has {} of the task's {} classes; accuracy on the others cannot be measured here", values.len(), schema.classes().len());
+        let words = format!(
+            "the file has {} of the task's {} classes; accuracy on the others cannot be measured here",
+            values.len(),
+            schema.classes().len()
+        );
         findings.push(Finding::new(Severity::Warning, "classes", &column.name, words));
     }
 }
 
 /// Reads every cell as learning would, and collects what is wrong instead of stopping.
-fn cells(path: &Path, config: &DataConfig, known: Known<'_>, mapping: &Mapping, check: &mut Check) -> Result<(), DataError> {
+fn cells(
+    path: &Path,
+    config: &DataConfig,
+    known: Known<'_>,
+    mapping: &Mapping,
+    check: &mut Check,
+) -> Result<(), DataError> {
     let (mut rows, _) = open(path, &config.dialect)?;
     let mut encoder = Encoder::new(&known.preprocessing.schema, known.charter, &known.preprocessing.numbers, mapping);
     let (mut row, mut inputs) = (Row::new(), Vec::new());
@@ -124,7 +141,9 @@ fn cells(path: &Path, config: &DataConfig, known: Known<'_>, mapping: &Mapping, 
                 if *count <= TOLD {
                     let got = error.got.map_or_else(|| "nothing".to_owned(), |got| format!("{got:?}"));
                     let words = format!("line {}: got {got}, expected {}", row.line(), error.expected);
-                    check.findings.push(Finding::new(Severity::Error, "type-error", &error.column, words).mended_by(error.mend));
+                    check
+                        .findings
+                        .push(Finding::new(Severity::Error, "type-error", &error.column, words).mended_by(error.mend));
                 }
             }
             (Ok(Answer::None), _) => encoder.tally.no_label += 1,
@@ -146,7 +165,9 @@ fn cells(path: &Path, config: &DataConfig, known: Known<'_>, mapping: &Mapping, 
     let name = &known.preprocessing.schema.output.column;
     for (word, (count, line)) in unknown.iter().take(TOLD as usize) {
         let words = format!("{word:?} in {count} rows, first in line {line}, is no class of the task");
-        let mend = format!("--map '{name}:CLASS={word}' if it is another word for one, --map '{name}!{word}' to leave such rows out");
+        let mend = format!(
+            "--map '{name}:CLASS={word}' if it is another word for one, --map '{name}!{word}' to leave such rows out"
+        );
         check.findings.push(Finding::new(Severity::Error, "constraint-error", name, words).mended_by(mend));
     }
     if encoder.tally.learnt == 0 {

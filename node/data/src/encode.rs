@@ -4,7 +4,10 @@
 mod tally;
 mod words;
 
-use peerlearn_task::{Charter, Column, ColumnType, FrameRule, Invalid, Missing, Numbers, Outlier, OutputKind, Range, Scale, Schema, Transform};
+use peerlearn_task::{
+    Charter, Column, ColumnType, FrameRule, Invalid, Missing, Numbers, Outlier, OutputKind, Range, Scale, Schema,
+    Transform,
+};
 
 pub use tally::Tally;
 use words::Words;
@@ -306,13 +309,20 @@ impl ColumnEncoder {
         let (expected, mend) = match (self.column.kind, cell) {
             (_, Cell::Missing) => (
                 "a value".to_owned(),
-                format!("the task says that {name} is never missing (columns.{name}.missing in task.toml): fill the gap, or leave the row out"),
+                format!(
+                    "the task says that {name} is never missing (columns.{name}.missing in task.toml): fill the gap, or leave the row out"
+                ),
             ),
             (ColumnType::Category, _) => {
                 let values = self.column.values.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
-                (format!("one of {values}"), format!("if it is another word for one of them: --map '{name}:VALUE=WORD'"))
+                (
+                    format!("one of {values}"),
+                    format!("if it is another word for one of them: --map '{name}:VALUE=WORD'"),
+                )
             }
-            (ColumnType::Boolean, _) => ("true or false".to_owned(), format!("if it is another word: --map '{name}:true=WORD'")),
+            (ColumnType::Boolean, _) => {
+                ("true or false".to_owned(), format!("if it is another word: --map '{name}:true=WORD'"))
+            }
             (ColumnType::Date | ColumnType::Datetime, _) => ("a date such as 2024-12-31".to_owned(), String::new()),
             _ => {
                 let mend = "if it means a missing value, list it in data.dialect.missing".to_owned();
@@ -348,7 +358,8 @@ impl LabelEncoder {
             Cell::Text(text) => number(text, false),
             _ => None,
         };
-        let value = value.map(|value| self.scale.apply(value * self.source.factor) as f32).filter(|value| value.is_finite());
+        let value =
+            value.map(|value| self.scale.apply(value * self.source.factor) as f32).filter(|value| value.is_finite());
         match value {
             Some(value) => Ok(Answer::Is(Target::Number(value))),
             None => {

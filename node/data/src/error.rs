@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use peerlearn_protocols::dataset::{DatasetError, RowError};
 use thiserror::Error;
 
-use super::{Finding, PartitionError};
 use super::records::TableError;
+use super::{Finding, PartitionError};
 
 /// A cell that is not what the task expects.
 #[derive(Debug, Clone, PartialEq, Error)]

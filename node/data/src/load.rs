@@ -12,8 +12,8 @@ use super::finding::Finding;
 use super::mapping::Labels;
 use super::raw::ChooseRows;
 use super::records::is_table;
-use super::table::{self, Reading};
 use super::split::split_numbers;
+use super::table::{self, Reading};
 use super::{DataConfig, DataError, Dataset, Preprocessing, Raw, Scaling, arrays, digits, own};
 
 /// Data ready to learn from.
@@ -52,7 +52,12 @@ impl Fingerprint {
 
 impl Loaded {
     /// Rows that come from elsewhere than a file that this crate reads.
-    pub fn new(train: Dataset, validation: Option<Dataset>, test: Option<Dataset>, preprocessing: Preprocessing) -> Self {
+    pub fn new(
+        train: Dataset,
+        validation: Option<Dataset>,
+        test: Option<Dataset>,
+        preprocessing: Preprocessing,
+    ) -> Self {
         let (understood, notes, moments, files) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
         Self { train, validation, test, preprocessing, understood, notes, moments, files }
     }
@@ -144,7 +149,8 @@ impl Source {
         // Rows that cannot be read are refused whenever they are to be learnt from.
         let moments = own::moments(&some.features, slots.len()).unwrap_or_default();
         for (slot, moments) in slots.iter().zip(moments) {
-            let column = self.preprocessing.schema.columns.get_mut(&slot.column).filter(|_| slot.kind == SlotKind::Number);
+            let column =
+                self.preprocessing.schema.columns.get_mut(&slot.column).filter(|_| slot.kind == SlotKind::Number);
             scales.push(column.and_then(|column| {
                 let (mean, sd) = moments.rounded()?;
                 (column.mean, column.sd) = (Some(mean), Some(sd));
@@ -228,7 +234,11 @@ fn contradictions(path: &Path, config: &DataConfig, schema: &Schema) -> Result<(
     }
     let classes = super::raw::classes_of(config.classes.clone());
     if !classes.is_empty() && classes != schema.classes() {
-        return wrong(format!("data.classes names {}, the task has {}", classes.join(", "), schema.classes().join(", ")));
+        return wrong(format!(
+            "data.classes names {}, the task has {}",
+            classes.join(", "),
+            schema.classes().join(", ")
+        ));
     }
     let alike = |by: f64| {
         let numeric = |column: &&peerlearn_task::Column| column.kind.is_numeric();
@@ -278,7 +288,8 @@ fn read_arrays(
     }
     let of_task = known.and_then(|known| known.preprocessing.schema.image.as_ref()).map(arrays::Geometry::of);
     let geometry = of_task.or_else(|| config.image.clone());
-    let arrays::Arrays { mut train, mut test, files, understood, most } = arrays::load(path, geometry.as_ref(), choose)?;
+    let arrays::Arrays { mut train, mut test, files, understood, most } =
+        arrays::load(path, geometry.as_ref(), choose)?;
     let preprocessing = match known {
         Some(known) => known.preprocessing.clone(),
         None => {
@@ -393,7 +404,8 @@ fn prepare_rows(
         for raw in kept.iter_mut().chain(&mut test).chain([&mut own]) {
             raw.features.rescale(&by);
         }
-        let numeric = schema.slots().into_iter().zip(&scales).filter_map(|(slot, scale)| Some((slot.column, (*scale)?)));
+        let numeric =
+            schema.slots().into_iter().zip(&scales).filter_map(|(slot, scale)| Some((slot.column, (*scale)?)));
         preprocessing.numbers = Numbers(numeric.collect());
     }
     let moments = match (schema.kind, schema.frame.rule) {

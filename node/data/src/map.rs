@@ -58,7 +58,9 @@ impl From<Written> for MapEntry {
 /// It has none of these forms; says which there are.
 pub fn add_to_map(map: &mut Map, text: &str) -> Result<(), String> {
     let wrong = || {
-        format!("--map {text:?}: write COLUMN=NAME-IN-FILE, COLUMN:VALUE=WORD-IN-FILE, COLUMN@UNIT or COLUMN!WORD-TO-LEAVE-OUT")
+        format!(
+            "--map {text:?}: write COLUMN=NAME-IN-FILE, COLUMN:VALUE=WORD-IN-FILE, COLUMN@UNIT or COLUMN!WORD-TO-LEAVE-OUT"
+        )
     };
     let filled = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned()).ok_or_else(wrong);
     if let Some((left, right)) = text.split_once('=') {

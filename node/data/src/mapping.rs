@@ -88,7 +88,10 @@ pub fn map_columns(
     };
     let label = match (labels, named) {
         (Labels::Ignored, _) => None,
-        (_, Some(named)) if header.iter().any(|name| name == named) && !map.get(output).is_some_and(|entry| entry.from.is_some()) => {
+        (_, Some(named))
+            if header.iter().any(|name| name == named)
+                && !map.get(output).is_some_and(|entry| entry.from.is_some()) =>
+        {
             let mut source = place(charter, map, header, output, How::Map, |name| name == named);
             source.iter_mut().filter(|source| source.name == *output).for_each(|source| source.how = How::Name);
             source
@@ -128,26 +131,39 @@ fn twice(sources: &[MappedColumn], label: Option<&MappedColumn>, wrong: &mut Vec
         let same = |other: &&MappedColumn| other.place.is_some() && other.place == source.place;
         if let Some(other) = sources[at + 1..].iter().chain(label).find(same) {
             let words = format!("column {:?} of the file is taken for this and for {} too", source.name, other.column);
-            wrong.push(Finding::new(Severity::Error, "map", &source.column, words).mended_by("say in data.map which is which"));
+            wrong.push(
+                Finding::new(Severity::Error, "map", &source.column, words).mended_by("say in data.map which is which"),
+            );
         }
     }
 }
 
-fn find(charter: &Charter, map: &Map, header: &[String], column: &str, optional: bool) -> Result<MappedColumn, Finding> {
+fn find(
+    charter: &Charter,
+    map: &Map,
+    header: &[String],
+    column: &str,
+    optional: bool,
+) -> Result<MappedColumn, Finding> {
     let entry = map.get(column);
     let accepted = charter.accepts.get(column);
     let here = |how, fits: &dyn Fn(&str) -> bool| place(charter, map, header, column, how, fits);
     let found = match entry.and_then(|entry| entry.from.as_ref()) {
         Some(from) => {
             let missing = || {
-                let words = format!("data.map says that it is called {from:?}, and the file has no such column; it has {}", listed(header));
+                let words = format!(
+                    "data.map says that it is called {from:?}, and the file has no such column; it has {}",
+                    listed(header)
+                );
                 Finding::new(Severity::Error, "missing-label", column, words)
             };
             Some(here(How::Map, &|name| name == from).ok_or_else(missing)?)
         }
         None => here(How::Name, &|name| name == column)
             .or_else(|| here(How::Alike, &|name| same_name(name, column)))
-            .or_else(|| here(How::Alias, &|name| accepted.is_some_and(|a| a.names.iter().any(|alias| same_name(alias, name))))),
+            .or_else(|| {
+                here(How::Alias, &|name| accepted.is_some_and(|a| a.names.iter().any(|alias| same_name(alias, name))))
+            }),
     };
     match found {
         Some(source) => with_unit(source, charter),
@@ -210,7 +226,9 @@ fn with_unit(mut source: MappedColumn, charter: &Charter) -> Result<MappedColumn
         unit.strip_suffix([')', ']']).map(|unit| unit.trim().to_owned())
     };
     let said = source.entry.unit.clone();
-    let Some(unit) = said.clone().or_else(|| bracketed().filter(|_| source.how != How::Name)) else { return Ok(source) };
+    let Some(unit) = said.clone().or_else(|| bracketed().filter(|_| source.how != How::Name)) else {
+        return Ok(source);
+    };
     let known = charter.accepts.get(&source.column);
     match known.and_then(|accepted| accepted.units.get(&unit)) {
         Some(factor) => {
@@ -221,7 +239,8 @@ fn with_unit(mut source: MappedColumn, charter: &Charter) -> Result<MappedColumn
         // A word in brackets need not be a unit.
         None if said.is_none() => Ok(source),
         None => {
-            let units: Vec<&str> = known.map_or_else(Vec::new, |accepted| accepted.units.keys().map(String::as_str).collect());
+            let units: Vec<&str> =
+                known.map_or_else(Vec::new, |accepted| accepted.units.keys().map(String::as_str).collect());
             let words = format!("the task knows no factor for unit {unit:?}; it accepts: {}", units.join(", "));
             Err(Finding::new(Severity::Error, "unit", &source.column, words))
         }
@@ -259,7 +278,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_whatever_their_order() {
-        let mapping = mapped(&["sick", "Sex", "note", "age", "Cholesterin (mmol/L)"], &[], Labels::Wanted(None)).unwrap();
+        let mapping =
+            mapped(&["sick", "Sex", "note", "age", "Cholesterin (mmol/L)"], &[], Labels::Wanted(None)).unwrap();
         let places: Vec<_> = mapping.sources.iter().map(|source| (source.place, source.how, source.factor)).collect();
         assert_eq!(places, [(Some(3), How::Name, 1.0), (Some(4), How::Alias, 38.67), (Some(1), How::Alike, 1.0)]);
         assert_eq!((mapping.label.unwrap().place, mapping.unused), (Some(0), vec!["note".to_owned()]));

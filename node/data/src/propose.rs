@@ -8,8 +8,20 @@ use super::finding::{Finding, Severity};
 use super::survey::{ColumnSurvey, Guess, Survey};
 
 /// Names that a label column often has.
-const LABELS: [&str; 12] =
-    ["label", "class", "target", "y", "outcome", "diagnosis", "species", "category", "labels", "result", "num", "quality"];
+const LABELS: [&str; 12] = [
+    "label",
+    "class",
+    "target",
+    "y",
+    "outcome",
+    "diagnosis",
+    "species",
+    "category",
+    "labels",
+    "result",
+    "num",
+    "quality",
+];
 /// Most different whole numbers that are taken for classes.
 const MAX_NUMBER_CLASSES: usize = 30;
 /// Share of missing values from which on an input of its own says where they are missing.
@@ -67,10 +79,19 @@ pub fn propose(survey: &Survey, wishes: &Wishes) -> Result<Proposal, Finding> {
     }
     if columns.is_empty() {
         let why = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
-        return Err(Finding::new(Severity::Error, "no-columns", "", format!("there is no column to learn from: {why}")));
+        return Err(Finding::new(
+            Severity::Error,
+            "no-columns",
+            "",
+            format!("there is no column to learn from: {why}"),
+        ));
     }
     for leak in survey.leaks(&label.name).into_iter().filter(|leak| columns.contains_key(&leak.column)) {
-        let words = format!("it tells {} in {:.0} % of rows; is it known before the answer is?", label.name, leak.share * 100.0);
+        let words = format!(
+            "it tells {} in {:.0} % of rows; is it known before the answer is?",
+            label.name,
+            leak.share * 100.0
+        );
         let mend = format!("leave it out with data.columns, or delete its line in task.toml: {}", leak.column);
         findings.push(Finding::new(Severity::Warning, "leak", &leak.column, words).mended_by(mend));
     }
@@ -93,7 +114,8 @@ fn label_of<'a>(survey: &'a Survey, wishes: &Wishes, findings: &mut Vec<Finding>
     }
     let named = LABELS.iter().find_map(|name| survey.columns.iter().find(|column| column.name.to_lowercase() == *name));
     let last = survey.columns.last();
-    let guessed = named.or(last).ok_or_else(|| Finding::new(Severity::Error, "no-columns", "", "the file has no columns"))?;
+    let guessed =
+        named.or(last).ok_or_else(|| Finding::new(Severity::Error, "no-columns", "", "the file has no columns"))?;
     let why = if named.is_some() { "by its name" } else { "as it is the last column" };
     findings.push(
         Finding::new(Severity::Question, "label", &guessed.name, format!("taken for the label {why}"))
@@ -105,7 +127,11 @@ fn label_of<'a>(survey: &'a Survey, wishes: &Wishes, findings: &mut Vec<Finding>
 fn output_of(label: &ColumnSurvey, wishes: &Wishes, findings: &mut Vec<Finding>) -> Result<Output, Finding> {
     let wrong = |words: String| Finding::new(Severity::Error, "label", &label.name, words);
     if label.missing > 0 {
-        let words = format!("{} rows have no label (the first in line {}); they are not learnt from", label.missing, label.first_missing.unwrap_or(0));
+        let words = format!(
+            "{} rows have no label (the first in line {}); they are not learnt from",
+            label.missing,
+            label.first_missing.unwrap_or(0)
+        );
         findings.push(Finding::new(Severity::Warning, "missing-cell", &label.name, words));
     }
     let distinct = label.distinct();
@@ -119,7 +145,10 @@ fn output_of(label: &ColumnSurvey, wishes: &Wishes, findings: &mut Vec<Finding>)
         }
         if wishes.number.is_none() {
             let words = "a number: its value is predicted (regression), not a class";
-            findings.push(Finding::new(Severity::Warning, "regression", &label.name, words).mended_by("if its values are classes, list them in data.classes"));
+            findings.push(
+                Finding::new(Severity::Warning, "regression", &label.name, words)
+                    .mended_by("if its values are classes, list them in data.classes"),
+            );
         }
         let numbers = label.moments.rounded().filter(|_| label.moments.sd() > 0.0);
         let (mean, sd) = numbers.ok_or_else(|| wrong("all its values are the same".to_owned()))?;
@@ -154,7 +183,8 @@ fn imbalance(label: &ColumnSurvey, findings: &mut Vec<Finding>) {
     let share = most.1 as f64 / label.count.max(1) as f64;
     if share * values.len() as f64 > 1.5 {
         let even = label.count as f64 / values.len() as f64;
-        let weights: Vec<String> = values.iter().take(8).map(|(class, count)| format!("{class} = {:.2}", even / *count as f64)).collect();
+        let weights: Vec<String> =
+            values.iter().take(8).map(|(class, count)| format!("{class} = {:.2}", even / *count as f64)).collect();
         let words = format!(
             "{} is {:.1} % of the rows, {} {:.1} %: balanced accuracy is shown beside accuracy",
             most.0,
@@ -214,7 +244,10 @@ fn column_of(survey: &ColumnSurvey, wishes: &Wishes, wanted: bool) -> Result<(Co
                 column.missing = Missing::Mean;
             }
             let (line, text) = survey.first_word.clone().unwrap_or_default();
-            let words = format!("numbers, but {} cells are words (line {line}: {text:?}); those are taken as missing", survey.count - survey.numbers);
+            let words = format!(
+                "numbers, but {} cells are words (line {line}: {text:?}); those are taken as missing",
+                survey.count - survey.numbers
+            );
             let finding = Finding::new(Severity::Warning, "type-error", name, words);
             Ok((column, Some(finding.mended_by("if that word means a missing value, list it in data.dialect.missing"))))
         }

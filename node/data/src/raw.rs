@@ -48,7 +48,8 @@ impl Raw {
             return self.pick(&picked.iter().map(|row| *row as usize).collect::<Vec<_>>());
         };
         let places = || picked.iter().map(|row| *row as usize);
-        let targets = if self.targets.is_empty() { Vec::new() } else { places().map(|row| self.targets[row]).collect() };
+        let targets =
+            if self.targets.is_empty() { Vec::new() } else { places().map(|row| self.targets[row]).collect() };
         Self {
             input: self.input.clone(),
             classes: self.classes.clone(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use peerlearn_task::{Charter, FrameRule, Numbers, OutputKind, Schema, in_order};
 
 use super::encode::{Answer, Believed, CellError, Encoder, Target};
+use super::error::WrongCell;
 use super::finding::{Finding, Severity};
 use super::mapping::{Labels, Mapping, map_columns};
 use super::propose::{Wishes, propose, scale_alike};
@@ -14,7 +15,6 @@ use super::records::{Row, open};
 use super::store::Sink;
 use super::store::cache::{Beside, Found, Place};
 use super::survey::{Survey, word};
-use super::error::WrongCell;
 use super::{DataConfig, DataError, Scaling};
 
 /// Words that are no class which are named in a refusal.
@@ -80,7 +80,8 @@ pub(super) fn schema_of(
         // A class may be in the rows to measure on only.
         let measured = Survey::of(test, &config.dialect)?;
         let more = measured.column(label).and_then(|column| column.values.as_ref()).into_iter().flatten();
-        wishes.classes = proposal.schema.output.values.iter().cloned().chain(more.map(|(class, _)| class.clone())).collect();
+        wishes.classes =
+            proposal.schema.output.values.iter().cloned().chain(more.map(|(class, _)| class.clone())).collect();
         wishes.classes.sort();
         wishes.classes.dedup();
         proposal.schema.output.values = in_order(wishes.classes);
@@ -186,7 +187,11 @@ fn encoded(path: &Path, how: &Reading<'_>, labels: Labels<'_>, sink: Sink<'_>) -
     }
     if encoder.tally.learnt == 0 {
         let why = encoder.tally.sentences().join("; ");
-        let reason = if why.is_empty() { "it has a header but no rows".to_owned() } else { format!("no row is left to learn from: {why}") };
+        let reason = if why.is_empty() {
+            "it has a header but no rows".to_owned()
+        } else {
+            format!("no row is left to learn from: {why}")
+        };
         return Err(DataError::File { path: path.to_owned(), reason });
     }
     read.finish(how.schema, encoder.tally.sentences(), understood.to_string())
@@ -269,9 +274,20 @@ fn cell_error(path: &Path, line: u64, error: CellError) -> DataError {
 /// Labels that are no class of the task: how many, the first lines, and the ways out.
 fn unknown_classes(path: &Path, schema: &Schema, mapping: &Mapping, unknown: &Unknown) -> DataError {
     let name = &schema.output.column;
-    let told: Vec<String> =
-        unknown.iter().take(NAMED).map(|(word, (count, line))| format!("{word:?} in {count} rows, first in line {line}")).collect();
-    let more = if unknown.len() > NAMED { format!(" and {} other words{}", unknown.len() - NAMED, if unknown.len() == MOST_UNKNOWN { " or more" } else { "" }) } else { String::new() };
+    let told: Vec<String> = unknown
+        .iter()
+        .take(NAMED)
+        .map(|(word, (count, line))| format!("{word:?} in {count} rows, first in line {line}"))
+        .collect();
+    let more = if unknown.len() > NAMED {
+        format!(
+            " and {} other words{}",
+            unknown.len() - NAMED,
+            if unknown.len() == MOST_UNKNOWN { " or more" } else { "" }
+        )
+    } else {
+        String::new()
+    };
     let classes: Vec<&str> = schema.classes().iter().take(30).map(String::as_str).collect();
     let first = unknown.keys().next().cloned().unwrap_or_default();
     let theirs = mapping.label.as_ref().map_or("", |label| label.name.as_str());

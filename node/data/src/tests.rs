@@ -117,7 +117,8 @@ fn a_price_is_no_class() {
 
 #[test]
 fn words_truth_values_dates_and_gaps_are_read() {
-    let rows = ["red,true,2024-01-01,1,a", "blue,false,2024-01-03,,b", "red,true,2024-01-02,3,a", "blue,false,2024-01-02,2,b"];
+    let rows =
+        ["red,true,2024-01-01,1,a", "blue,false,2024-01-03,,b", "red,true,2024-01-02,3,a", "blue,false,2024-01-02,2,b"];
     let text = format!("colour,old,day,x,label\n{}\n", rows.join("\n"));
     let loaded = table(&text, |_| ()).unwrap();
     assert_eq!(loaded.preprocessing.columns(), ["colour=blue", "colour=red", "day", "old", "x", "x?"]);
@@ -184,7 +185,8 @@ fn classes_are_those_of_the_task() {
     let some = with("a,label\n1,wolf\n2,Wolf \n3,dog\n", &[]).unwrap();
     assert_eq!(some.train.class_counts(), [0, 1, 2]);
     let error = with("a,label\n1,wolf\n2,ant\n3,ant\n", &[]).map(|_| ()).unwrap_err().to_string();
-    for part in ["\"ant\" in 2 rows, first in line 3", "cat, dog, wolf", "--map 'label:CLASS=ant'", "--map 'label!ant'"] {
+    for part in ["\"ant\" in 2 rows, first in line 3", "cat, dog, wolf", "--map 'label:CLASS=ant'", "--map 'label!ant'"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert_eq!(with("a,label\n1,wolf\n2,ant\n", &["label:dog=ant"]).unwrap().train.class_counts(), [0, 1, 1]);

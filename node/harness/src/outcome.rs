@@ -226,7 +226,8 @@ impl Outcome {
         let accuracies: Vec<f32> = models.iter().map(|(accuracy, _)| *accuracy).collect();
         let mut rows = vec![(name, cells(&accuracies, true, if self.is_of_numbers() { plain } else { share }))];
         type Pick = fn(&Scores) -> Option<f32>;
-        let more: [(&str, Pick, bool, fn(f32) -> String); 3] = [
+        type Show = fn(f32) -> String;
+        let more: [(&str, Pick, bool, Show); 3] = [
             ("balanced accuracy", |scores| scores.balanced, true, share),
             ("RMSE", |scores| scores.rmse, false, significant),
             ("MAE", |scores| scores.mae, false, significant),

@@ -64,7 +64,8 @@ impl Actor for NetworkActor {
         let (document, open) = (args.environment.document.clone(), args.environment.open);
         let book = args.environment.summaries.clone();
         let (book_control, book_events) = (control.clone(), args.events.clone());
-        let exchanging = book.map(|book| tokio::spawn(summaries::serve(book_control, args.task, book, sender.clone(), book_events)));
+        let exchanging =
+            book.map(|book| tokio::spawn(summaries::serve(book_control, args.task, book, sender.clone(), book_events)));
         let accepting = tokio::spawn(accepting::accept(control.clone(), bulk_protocol()?, args.events));
         let gate = args.environment.gate.clone();
         let answering = hellos.map(|hellos| tokio::spawn(hello::answer_all(hellos, gate, sender.clone())));

@@ -93,7 +93,8 @@ fn cut(reason: &str) -> &[u8] {
 fn words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_REASON)]).into_owned();
     let is_harmful = |character: char| {
-        character.is_control() || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
+        character.is_control()
+            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
     };
     text.chars().map(|character| if is_harmful(character) { ' ' } else { character }).collect()
 }
@@ -109,9 +110,13 @@ mod tests {
         assert_eq!(answer(Admission::Waits { reason: "soon".into() }), Some(Answer::Waits { reason: "soon".into() }));
         assert_eq!(Answer::from_bytes(&[]), None);
         assert_eq!(Answer::from_bytes(&[3]), None);
-        let Some(Answer::Refused { reason }) = Answer::from_bytes(b"\x02no\x1b[2J\nway\xff") else { panic!("not read") };
+        let Some(Answer::Refused { reason }) = Answer::from_bytes(b"\x02no\x1b[2J\nway\xff") else {
+            panic!("not read")
+        };
         assert_eq!(reason, "no [2J way\u{fffd}");
-        let Some(Answer::Refused { reason }) = answer(Admission::Refused { reason: "ä".repeat(1000) }) else { panic!("not read") };
+        let Some(Answer::Refused { reason }) = answer(Admission::Refused { reason: "ä".repeat(1000) }) else {
+            panic!("not read")
+        };
         assert_eq!(reason.chars().count(), MAX_REASON / 2);
     }
 }

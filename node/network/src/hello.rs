@@ -53,7 +53,11 @@ pub(super) fn incoming(control: &mut Control) -> Option<IncomingStreams> {
 }
 
 /// Judges those who show themselves, for ever. A node whose task is open has no gate, and says so.
-pub(super) async fn answer_all(mut streams: IncomingStreams, gate: Option<Arc<dyn Gate>>, commands: mpsc::Sender<Command>) {
+pub(super) async fn answer_all(
+    mut streams: IncomingStreams,
+    gate: Option<Arc<dyn Gate>>,
+    commands: mpsc::Sender<Command>,
+) {
     let answering = Arc::new(Semaphore::new(MAX_ANSWERED));
     while let Some((peer, stream)) = streams.next().await {
         let Ok(permit) = Arc::clone(&answering).try_acquire_owned() else { continue };
@@ -86,7 +90,12 @@ async fn answer(peer: libp2p::PeerId, mut stream: Stream, gate: Option<Arc<dyn G
 }
 
 /// Shows this node to a peer, again and again while that has not decided.
-pub(super) async fn show(mut control: Control, peer: libp2p::PeerId, gate: Arc<dyn Gate>, commands: mpsc::Sender<Command>) {
+pub(super) async fn show(
+    mut control: Control,
+    peer: libp2p::PeerId,
+    gate: Arc<dyn Gate>,
+    commands: mpsc::Sender<Command>,
+) {
     let mut failures = 0;
     loop {
         let answer = match ask(&mut control, peer, &gate.hello()).await {

@@ -119,7 +119,8 @@ pub(super) async fn ask(
         write(&mut stream, &[&task.0[..], &first.to_bytes()].concat()).await?;
         let answer = Message::read(&mut stream, book).await?;
         let new = answer.take(book)?;
-        let wanted = Message { names: Vec::new(), summaries: answer.names.iter().filter_map(|name| book.bytes(name)).collect() };
+        let wanted =
+            Message { names: Vec::new(), summaries: answer.names.iter().filter_map(|name| book.bytes(name)).collect() };
         write(&mut stream, &wanted.to_bytes()).await?;
         Ok(new)
     };

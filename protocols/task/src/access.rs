@@ -147,13 +147,15 @@ impl Invite {
     }
 
     fn written(&self, out: Writer) -> Vec<u8> {
-        let out = out.id(&self.task.0).id(&self.key.0).u32(self.uses).u64(self.until).text(&self.label).id(&self.owner.0);
+        let out =
+            out.id(&self.task.0).id(&self.key.0).u32(self.uses).u64(self.until).text(&self.label).id(&self.owner.0);
         out.done()
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let (task, key) = (TaskId(reader.array()?), PeerId(reader.array()?));
-        let (uses, until, label) = (u32::from_le_bytes(reader.array()?), u64::from_le_bytes(reader.array()?), reader.text()?);
+        let (uses, until, label) =
+            (u32::from_le_bytes(reader.array()?), u64::from_le_bytes(reader.array()?), reader.text()?);
         let invite = Self { task, key, uses, until, label, owner: PeerId(reader.array()?), signature: reader.array()? };
         invite.is_well_formed().then_some(invite)
     }
@@ -183,7 +185,8 @@ impl Member {
         sign: impl FnOnce(&[u8]) -> [u8; 64],
     ) -> Result<Self, String> {
         let (task, until) = (invite.task, invite.until);
-        Self { task, peer, name: name.to_owned(), until, by: Voucher::Invite(Box::new(invite)), signature: [0; 64] }.signed(sign)
+        Self { task, peer, name: name.to_owned(), until, by: Voucher::Invite(Box::new(invite)), signature: [0; 64] }
+            .signed(sign)
     }
 
     /// A membership that an owner signs.

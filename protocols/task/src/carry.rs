@@ -65,7 +65,10 @@ pub fn carry(
     (carried[0], carried[1]) = (weight, bias);
     let (weight, bias) = last_layer(old, new, &carried[last], &carried[last + 1]);
     (carried[last], carried[last + 1]) = (weight, bias);
-    let fits = carried.iter().zip(new_layout.tensors()).all(|(part, tensor)| part.len() == tensor.shape.iter().product::<usize>());
+    let fits = carried
+        .iter()
+        .zip(new_layout.tensors())
+        .all(|(part, tensor)| part.len() == tensor.shape.iter().product::<usize>());
     if fits { Ok(carried.concat()) } else { Err(CarryError::Damaged) }
 }
 
@@ -80,12 +83,21 @@ fn check(old: &Definition, new: &Definition) -> Result<(), CarryError> {
     let (a, b) = (&old.schema.output, &new.schema.output);
     match a.kind == b.kind && a.unit == b.unit {
         true => Ok(()),
-        false => Err(CarryError::Answer { old: format!("{:?} {}", a.kind, a.column), new: format!("{:?} {}", b.kind, b.column) }),
+        false => Err(CarryError::Answer {
+            old: format!("{:?} {}", a.kind, a.column),
+            new: format!("{:?} {}", b.kind, b.column),
+        }),
     }
 }
 
 /// A row for every input of the new task, and the bias. Shapes: `weight: [old inputs, hidden]`, `bias: [hidden]`.
-fn first_layer(old: &Definition, new: &Definition, weight: &[f32], bias: &[f32], hidden: usize) -> (Vec<f32>, Vec<f32>) {
+fn first_layer(
+    old: &Definition,
+    new: &Definition,
+    weight: &[f32],
+    bias: &[f32],
+    hidden: usize,
+) -> (Vec<f32>, Vec<f32>) {
     let place: BTreeMap<String, usize> =
         old.schema.slots().iter().enumerate().map(|(at, slot)| (slot.name(), at)).collect();
     let (before, after) = (Numbers::declared(&old.schema), Numbers::declared(&new.schema));

@@ -105,8 +105,10 @@ impl Charter {
         ] {
             *text = clean_prose(text, most).map_err(|reason| wrong(key, reason))?;
         }
-        let known = |name: &String| definition.schema.columns.contains_key(name) || *name == definition.schema.output.column;
-        let named = self.accepts.keys().map(|name| ("accepts", name)).chain(self.checks.keys().map(|name| ("checks", name)));
+        let known =
+            |name: &String| definition.schema.columns.contains_key(name) || *name == definition.schema.output.column;
+        let named =
+            self.accepts.keys().map(|name| ("accepts", name)).chain(self.checks.keys().map(|name| ("checks", name)));
         for (section, name) in named.chain(about.row.keys().map(|name| ("about.row", name))) {
             if !known(name) {
                 return Err(wrong(&format!("{section}.{name}"), "the task has no such column".to_owned()));

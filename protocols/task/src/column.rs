@@ -249,7 +249,7 @@ impl Column {
         let is_category = self.kind == ColumnType::Category;
         match () {
             () if is_category && self.values.is_empty() => Err("a category needs values = [...]".to_owned()),
-            () if !is_category && !(self.values.is_empty() && !self.ordered && !self.other) => {
+            () if !is_category && (!self.values.is_empty() || self.ordered || self.other) => {
                 Err(format!("values, ordered and other are of a category, and this is {}", self.kind.name()))
             }
             () if !self.kind.is_numeric() && (self.mean.is_some() || self.sd.is_some() || self.transform.is_some()) => {
@@ -263,14 +263,18 @@ impl Column {
 
     fn check_missing(&self) -> Result<(), String> {
         match &self.missing {
-            Missing::Own if self.kind.is_numeric() => Err("missing = \"own\" is of booleans and categories; numbers have mean+flag".to_owned()),
+            Missing::Own if self.kind.is_numeric() => {
+                Err("missing = \"own\" is of booleans and categories; numbers have mean+flag".to_owned())
+            }
             Missing::Mean | Missing::MeanAndFlag if !self.kind.is_numeric() => {
                 Err("missing = \"mean\" is of numbers; booleans and categories have own".to_owned())
             }
             Missing::Value(value) if self.kind == ColumnType::Category && !self.values.contains(value) => {
                 Err(format!("missing = {value:?} is none of its values; refuse, own or one of them"))
             }
-            Missing::Value(value) if self.kind == ColumnType::Boolean && !matches!(value.as_str(), "true" | "false") => {
+            Missing::Value(value)
+                if self.kind == ColumnType::Boolean && !matches!(value.as_str(), "true" | "false") =>
+            {
                 Err(format!("missing = {value:?}: refuse, own, true or false"))
             }
             Missing::Value(value) if self.kind.is_numeric() && value.parse::<f64>().is_err() => {

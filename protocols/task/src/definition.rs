@@ -101,7 +101,10 @@ impl Definition {
         }
         let fits = (1..=64).contains(&self.name.len()) && self.name.bytes().all(|byte| byte.is_ascii_graphic());
         if !fits {
-            return Err(TaskError::key("name", format!("{:?}: 1 to 64 printable characters without spaces", self.name)));
+            return Err(TaskError::key(
+                "name",
+                format!("{:?}: 1 to 64 printable characters without spaces", self.name),
+            ));
         }
         if self.owners.len() > MAX_OWNERS {
             return Err(TaskError::key("owners", format!("at most {MAX_OWNERS}")));

@@ -60,7 +60,10 @@ pub fn differences(old: &Document, new: &Document) -> Vec<Difference> {
     }
     let (a, b) = (&a.schema, &b.schema);
     if (a.kind, &a.image, &a.array) != (b.kind, &b.image, &b.array) {
-        tell(Effect::Anew, format!("kind or shape of the input: {:?} {:?} -> {:?} {:?}", a.kind, a.shape(), b.kind, b.shape()));
+        tell(
+            Effect::Anew,
+            format!("kind or shape of the input: {:?} {:?} -> {:?} {:?}", a.kind, a.shape(), b.kind, b.shape()),
+        );
     }
     columns(a, b, &mut tell);
     outputs(a, b, &mut tell);
@@ -114,7 +117,9 @@ fn column(a: &Column, b: &Column) -> (Effect, String) {
     match () {
         () if !gone.is_empty() => (Effect::Approximate, format!("values gone: {}", gone.join(", "))),
         () if !new.is_empty() => (Effect::Exact, format!("new values: {}", new.join(", "))),
-        () if (a.mean, a.sd) != (b.mean, b.sd) => (Effect::Exact, "mean and sd differ; the first layer is rewritten".to_owned()),
+        () if (a.mean, a.sd) != (b.mean, b.sd) => {
+            (Effect::Exact, "mean and sd differ; the first layer is rewritten".to_owned())
+        }
         () => (Effect::Exact, "what becomes of missing, invalid or far values differs".to_owned()),
     }
 }

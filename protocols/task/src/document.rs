@@ -150,7 +150,8 @@ fn failed(text: &str, error: &toml::de::Error) -> DocumentError {
 fn line_of(text: &str, key: &str) -> usize {
     let word = key.rsplit('.').next().unwrap_or(key);
     let section = key.split('.').next().unwrap_or(key);
-    let is_word = |line: &str| line.split(|c: char| !(c.is_alphanumeric() || "_-+".contains(c))).any(|part| part == word);
+    let is_word =
+        |line: &str| line.split(|c: char| !(c.is_alphanumeric() || "_-+".contains(c))).any(|part| part == word);
     let begin = text.lines().position(|line| line.trim_start().starts_with(&format!("[{section}")));
     let from = begin.unwrap_or(0);
     let found = text.lines().skip(from).position(is_word).map(|at| at + from);

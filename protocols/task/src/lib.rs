@@ -23,7 +23,7 @@ mod text;
 mod writer;
 
 pub use carry::{CarryError, carry};
-pub use charter::{About, Access, Accepted, Charter, Join, Range};
+pub use charter::{About, Accepted, Access, Charter, Join, Range};
 pub use column::{Column, ColumnType, Invalid, Missing, Outlier, Slot, SlotKind, Transform};
 pub use definition::{Definition, FORMAT, MAX_BYTES, ModelSpec, TaskError};
 pub use diff::{Difference, Effect, differences};

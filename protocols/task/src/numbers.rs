@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Schema;
 use crate::real::Real;
+use crate::schema::Schema;
 
 /// What one column is scaled by: `(x - mean) / sd`, in double precision.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -92,10 +92,14 @@ impl Output {
             OutputKind::Classes if self.mean.is_some() || self.sd.is_some() => {
                 Err("mean and sd are of kind = \"number\"".to_owned())
             }
-            OutputKind::Classes => match self.weights.iter().find(|(class, weight)| !self.values.contains(class) || !positive(weight)) {
-                Some((class, weight)) => Err(format!("weights: {class} = {weight} is no class of the list with a number from above 0 to 1e6")),
-                None => Ok(()),
-            },
+            OutputKind::Classes => {
+                match self.weights.iter().find(|(class, weight)| !self.values.contains(class) || !positive(weight)) {
+                    Some((class, weight)) => Err(format!(
+                        "weights: {class} = {weight} is no class of the list with a number from above 0 to 1e6"
+                    )),
+                    None => Ok(()),
+                }
+            }
             OutputKind::Number if !self.values.is_empty() || !self.weights.is_empty() => {
                 Err("values and weights are of kind = \"classes\"".to_owned())
             }

@@ -75,10 +75,13 @@ pub fn from_table_schema(schema: &Value) -> Result<Vec<(String, Column)>, TaskEr
 }
 
 fn column_of(field: &Value) -> Result<(String, Column), (String, String)> {
-    let name = field["name"].as_str().ok_or_else(|| ("fields".to_owned(), "a field has no name".to_owned()))?.to_owned();
+    let name =
+        field["name"].as_str().ok_or_else(|| ("fields".to_owned(), "a field has no name".to_owned()))?.to_owned();
     let values: Vec<String> = match &field["categories"] {
         Value::Array(values) => values.iter().map(category).collect(),
-        _ => field["constraints"]["enum"].as_array().map_or_else(Vec::new, |values| values.iter().map(category).collect()),
+        _ => field["constraints"]["enum"]
+            .as_array()
+            .map_or_else(Vec::new, |values| values.iter().map(category).collect()),
     };
     let kind = match field["type"].as_str().unwrap_or("any") {
         _ if !values.is_empty() => ColumnType::Category,
@@ -100,4 +103,3 @@ fn category(value: &Value) -> String {
     let value = if value.is_object() { &value["value"] } else { value };
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
-

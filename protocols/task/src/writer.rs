@@ -4,16 +4,17 @@ use std::fmt::Write;
 
 use crate::charter::{Accepted, Charter, Join};
 use crate::column::{Column, ColumnType, Invalid, Missing, Outlier};
-use crate::schema::{FrameRule, InputKind, Merge, Schema};
 use crate::document::Document;
 use crate::output::{Output, OutputKind};
+use crate::schema::{FrameRule, InputKind, Merge, Schema};
 
 /// The text of a task, with comments that say what each part means; it reads back as the same task.
 pub fn write(document: &Document) -> String {
     let Document { definition, charter } = document;
-    let mut text = "# What all peers of this network agree on. Hand it on with a ticket; edit it before the first peer starts:\n\
+    let mut text =
+        "# What all peers of this network agree on. Hand it on with a ticket; edit it before the first peer starts:\n\
                     # whatever stands above the line changes the hash, and with it the network.\n"
-        .to_owned();
+            .to_owned();
     let mut line = |words: String| {
         text.push_str(&words);
         text.push('\n');
@@ -21,7 +22,10 @@ pub fn write(document: &Document) -> String {
     line(format!("format = {}", definition.format));
     line(format!("name   = {}                  # keeps otherwise equal tasks apart", quoted(&definition.name)));
     let owners: Vec<String> = definition.owners.iter().map(|owner| quoted(&owner.to_string())).collect();
-    line(format!("owners = [{}]  # any one may invite, upgrade and sign what stands below the line", owners.join(", ")));
+    line(format!(
+        "owners = [{}]  # any one may invite, upgrade and sign what stands below the line",
+        owners.join(", ")
+    ));
     if let Some(parent) = definition.parent {
         line(format!("parent = \"{parent}\"  # the task that this one continues"));
     }
@@ -52,7 +56,10 @@ fn kind(kind: InputKind) -> &'static str {
 
 fn inputs(schema: &Schema, line: &mut impl FnMut(String)) {
     if schema.kind == InputKind::Table {
-        line("[columns]  # matched by name; the order means nothing. missing: refuse, mean, mean+flag, own or a value".to_owned());
+        line(
+            "[columns]  # matched by name; the order means nothing. missing: refuse, mean, mean+flag, own or a value"
+                .to_owned(),
+        );
         let width = schema.columns.keys().map(|name| key(name).chars().count()).max().unwrap_or(0);
         for (name, each) in &schema.columns {
             line(format!("{:width$} = {}", key(name), column(each)));
@@ -164,12 +171,16 @@ fn rest(charter: &Charter, line: &mut impl FnMut(String)) {
         }
     }
     if !about.row.is_empty() {
-        let cells: Vec<String> = about.row.iter().map(|(name, cell)| format!("{} = {}", key(name), quoted(cell))).collect();
+        let cells: Vec<String> =
+            about.row.iter().map(|(name, cell)| format!("{} = {}", key(name), quoted(cell))).collect();
         line(format!("row     = {{ {} }}  # made up", cells.join(", ")));
     }
     line("\n[accepts]  # other names, units and words, for example: chol = { names = [\"cholesterol\"], units = { \"mmol/L\" = 38.67 } }".to_owned());
     charter.accepts.iter().for_each(|(name, each)| line(format!("{} = {}", key(name), accepted(each))));
-    line("\n[checks]  # rows outside are left out and counted, for example: age = { minimum = 18, maximum = 105 }".to_owned());
+    line(
+        "\n[checks]  # rows outside are left out and counted, for example: age = { minimum = 18, maximum = 105 }"
+            .to_owned(),
+    );
     for (name, range) in &charter.checks {
         let ends = [("minimum", range.minimum), ("maximum", range.maximum)];
         let ends: Vec<String> = ends.iter().filter_map(|(end, at)| at.map(|at| format!("{end} = {at}"))).collect();

@@ -322,7 +322,8 @@ fn read_table(path: &Path, setup: &DataSetup, scaling: Scaling) -> Result<Source
         scaling: read_as,
         ..DataConfig::default()
     };
-    let beside: Vec<String> = columns.by.into_iter().chain(columns.test.map(|test| test.0)).map(str::to_owned).collect();
+    let beside: Vec<String> =
+        columns.by.into_iter().chain(columns.test.map(|test| test.0)).map(str::to_owned).collect();
     let mut rows = peerlearn::data::read(&config, None, &beside).map_err(said)?;
     let mut words = std::mem::take(&mut rows.words);
     let test_words = if columns.test.is_some() { words.pop().unwrap_or_default() } else { Vec::new() };

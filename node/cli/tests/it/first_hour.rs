@@ -26,7 +26,9 @@ fn every_command_of_the_readme_works_as_it_stands_there() {
         fs::copy(entry.path(), samples.join(entry.file_name())).unwrap();
     }
     let commands = blocks(&readme, "Your own data, with somebody else").join("\n");
-    for command in ["new", "task check", "run", "invite", "data check", "join", "status", "predict", "eval", "export", "stop"] {
+    for command in
+        ["new", "task check", "run", "invite", "data check", "join", "status", "predict", "eval", "export", "stop"]
+    {
         assert!(commands.contains(&format!("peerlearn {command}")), "{command} is missing");
     }
     // As typed into a shell, except that the first command that fails ends it; nodes stay on this machine and take short rounds.
@@ -43,7 +45,13 @@ fn every_command_of_the_readme_works_as_it_stands_there() {
     let output = shell.output().unwrap();
     let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{shown}\n{told}");
-    for words in ["row_id: it only numbers the rows", "task.toml is right", "class,p(no),p(yes)", "balanced accuracy", "1 known, 1 connected"] {
+    for words in [
+        "row_id: it only numbers the rows",
+        "task.toml is right",
+        "class,p(no),p(yes)",
+        "balanced accuracy",
+        "1 known, 1 connected",
+    ] {
         assert!(shown.contains(words), "{words:?} is missing:\n{shown}\n{told}");
     }
     for words in ["(by your map)", "leaves this machine", "wrote model.safetensors"] {

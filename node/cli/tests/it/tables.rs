@@ -40,7 +40,8 @@ fn two_people_with_tables_of_their_own_learn_and_ask_for_answers() {
         let kind = if kind == "cat" { "Katze" } else { "Hund" };
         format!("{kind};{weight};x;{size}")
     });
-    let seen = succeed(path, &["new", "ants.csv", "--label", "kind", "--model", "mlp:8", "--join", "open", "--home", "ant"]);
+    let seen =
+        succeed(path, &["new", "ants.csv", "--label", "kind", "--model", "mlp:8", "--join", "open", "--home", "ant"]);
     assert!(seen.contains("2 classes: cat, dog") && seen.contains("size, weight"), "{seen}");
     succeed(path, &["task", "check"]);
     let mut ant = Running::start(node(path, &["run", "--task", "task.toml", "--data", "ants.csv"], "ant", &[]));
@@ -51,7 +52,18 @@ fn two_people_with_tables_of_their_own_learn_and_ask_for_answers() {
     let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(4), "{errors}");
     assert!(errors.contains("no column \"size\"") && errors.contains("--label"), "{errors}");
-    let mine = ["--data", "bats.csv", "--label", "Art", "--map", "size=Hoehe", "--map", "kind:cat=Katze", "--map", "kind:dog=Hund"];
+    let mine = [
+        "--data",
+        "bats.csv",
+        "--label",
+        "Art",
+        "--map",
+        "size=Hoehe",
+        "--map",
+        "kind:cat=Katze",
+        "--map",
+        "kind:dog=Hund",
+    ];
     let mut bat = Running::start(node(path, &["join", &invitation], "bat", &mine));
     bat.wait_for("(by your map)");
     bat.wait_for("mixed 1 of 1");

@@ -115,7 +115,8 @@ impl State {
         let name = hello.member.as_ref().map_or(&hello.name, |member| &member.name).clone();
         let judged = match hello.member {
             _ if rules.is_owner(&peer) => {
-                let owner = SeenMember { peer, name: name.clone(), since: now, by_owner: true, invite: None, papers: None };
+                let owner =
+                    SeenMember { peer, name: name.clone(), since: now, by_owner: true, invite: None, papers: None };
                 self.admit(owner, &mut events).map(|()| (u64::MAX, None))
             }
             Some(member) => self.judge_member(rules, peer, member, now, &mut events),
@@ -164,7 +165,11 @@ impl State {
                     if !self.was_told(&peer, now) {
                         events.push(NodeEvent::Warning { message });
                     }
-                    return Err(format!("{} was for {} and is used up, by {others}", invite.title(), peers(invite.uses)));
+                    return Err(format!(
+                        "{} was for {} and is used up, by {others}",
+                        invite.title(),
+                        peers(invite.uses)
+                    ));
                 }
                 (false, Some(InviteUse { key: invite.key, label: invite.label.clone() }))
             }
@@ -214,7 +219,8 @@ impl State {
         }
         if !rules.am_owner() {
             let owners = rules.owners();
-            let reason = format!("no membership was shown, and only an owner can give one: ask for a ticket of {owners}");
+            let reason =
+                format!("no membership was shown, and only an owner can give one: ask for a ticket of {owners}");
             return Err(Knock::Refused(reason));
         }
         self.pend(peer, name, now, events)
@@ -231,7 +237,8 @@ impl State {
             events.extend(self.namesake(&peer, name).map(|message| NodeEvent::Warning { message }));
             events.push(NodeEvent::Knocking { peer, name: name.to_owned() });
         }
-        let pending = self.pending.entry(peer).or_insert_with(|| Pending { name: name.to_owned(), since: now, last: now });
+        let pending =
+            self.pending.entry(peer).or_insert_with(|| Pending { name: name.to_owned(), since: now, last: now });
         (pending.last, pending.name) = (now, name.to_owned());
         Err(Knock::Waits(format!("an owner was told and decides: peerlearn members allow {}", peer.short())))
     }
@@ -275,7 +282,8 @@ impl State {
         let (mine, vouched) = own.map_or((now, false), |own| (own.since, own.by_owner));
         let is_before = |seen: &&SeenMember| {
             let is_first_of_equals = own.is_none() || seen.peer < *peer;
-            (seen.by_owner && !vouched) || (seen.by_owner == vouched && (seen.since < mine || seen.since == mine && is_first_of_equals))
+            (seen.by_owner && !vouched)
+                || (seen.by_owner == vouched && (seen.since < mine || seen.since == mine && is_first_of_equals))
         };
         let before = self.seen.values().filter(|seen| seen.peer != *peer).filter(by).filter(is_before);
         let before: Vec<String> = before.map(|seen| label(&seen.name, &seen.peer)).collect();
@@ -354,7 +362,11 @@ pub(super) fn vouched(rules: &Rules, seen: &SeenMember, state: &State) -> String
         return "owner".to_owned();
     }
     let Some(used) = &seen.invite else { return "approved by an owner".to_owned() };
-    let named = state.seen.values().filter_map(|other| other.invite.as_ref()).find(|other| other.key == used.key && !other.label.is_empty());
+    let named = state
+        .seen
+        .values()
+        .filter_map(|other| other.invite.as_ref())
+        .find(|other| other.key == used.key && !other.label.is_empty());
     let title = named.map_or_else(|| used.key.short(), |named| named.label.clone());
     format!("invitation {title}")
 }

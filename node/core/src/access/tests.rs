@@ -42,7 +42,8 @@ fn state() -> State {
 fn invitation(uses: u32, until: u64) -> Invitation {
     let (key, owner) = (key(9), owner());
     let task = document(Join::Invited).definition.id();
-    let invite = Invite::new(task, key.peer(), uses, until, "Basel", owner.peer(), |message| owner.sign(message)).unwrap();
+    let invite =
+        Invite::new(task, key.peer(), uses, until, "Basel", owner.peer(), |message| owner.sign(message)).unwrap();
     Invitation { invite, secret: key.secret() }
 }
 
@@ -213,7 +214,10 @@ fn whoever_knocks_waits_until_an_owner_allows_it() {
     cat.let_in(owner().peer(), b"garbage");
     assert!(!cat.is_member());
     let members = owners.members(&[key(3).peer()]);
-    assert_eq!(members.members.iter().map(|seen| (seen.name.as_str(), seen.connected)).collect::<Vec<_>>(), [("bern", true)]);
+    assert_eq!(
+        members.members.iter().map(|seen| (seen.name.as_str(), seen.connected)).collect::<Vec<_>>(),
+        [("bern", true)]
+    );
 }
 
 #[test]
@@ -247,12 +251,16 @@ fn who_may_invite_and_what_an_invitation_makes() {
     assert!(basel.redeem(&ended).unwrap_err().contains("ended"));
     basel.redeem(&invitation).unwrap();
     assert!(basel.is_member());
-    assert!(matches!(owners.judge(key(3).peer(), &basel.hello()), Admission::LetIn { papers, .. } if !papers.is_empty()));
+    assert!(
+        matches!(owners.judge(key(3).peer(), &basel.hello()), Admission::LetIn { papers, .. } if !papers.is_empty())
+    );
     // A member needs no other invitation.
     basel.redeem(&wrong).unwrap();
     // Whoever is told that it is not let in is told what to do.
     let mut events = basel.inner.events.subscribe();
     basel.not_admitted(owner().peer(), Refuser::There, "it is used up".to_owned());
-    let Ok(NodeEvent::NotLetIn { reason, .. }) = events.try_recv().map(|stamped| stamped.event) else { panic!("not told") };
+    let Ok(NodeEvent::NotLetIn { reason, .. }) = events.try_recv().map(|stamped| stamped.event) else {
+        panic!("not told")
+    };
     assert!(reason.contains("used up") && reason.contains("peerlearn invite"), "{reason}");
 }

@@ -13,12 +13,18 @@ const WORDS: [(&str, &str); 66] = [
         "digits (built in), a table (CSV, TSV, JSON lines, Parquet, packed or not), a folder of tables, of IDX files (MNIST) or of \
          pictures, an .npz file, or - for a table on standard input.",
     ),
-    ("data.label", "For tables: the column with the answer. Empty is that of the task, or the column label without one."),
+    (
+        "data.label",
+        "For tables: the column with the answer. Empty is that of the task, or the column label without one.",
+    ),
     (
         "data.columns",
         "For tables without a task: the columns to learn from, by name. Empty is all that can be learnt from.",
     ),
-    ("data.classes", "Without a task: names of all classes, where the own rows lack some. Empty is those of the own rows."),
+    (
+        "data.classes",
+        "Without a task: names of all classes, where the own rows lack some. Empty is those of the own rows.",
+    ),
     ("data.test", "For tables: a second file to measure on."),
     (
         "data.scaling",

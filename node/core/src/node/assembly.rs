@@ -9,11 +9,11 @@ use peerlearn_protocols::dataset::Dataset;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::{PeerSettings, Restored};
 use peerlearn_protocols::recipe::Snapshot;
-use peerlearn_task::Task;
 use peerlearn_protocols::wire::Address;
 use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::{EventBus, NodeEvent};
 use peerlearn_runtime::supervisor::{RestartPolicy, Start, Supervisor};
+use peerlearn_task::Task;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -88,7 +88,11 @@ impl Assembly {
         let (moved, listening) = watch::channel(());
         let mut tasks = self.housekeeping(&components, &machine, kept.book, listening);
         if let (Some(home), true) = (&self.home, access.gate().is_some()) {
-            tasks.push(tokio::spawn(housekeeping::keep_members(access.clone(), Arc::clone(home), components.events.clone())));
+            tasks.push(tokio::spawn(housekeeping::keep_members(
+                access.clone(),
+                Arc::clone(home),
+                components.events.clone(),
+            )));
         }
         let agreed = self.agreed.clone().zip(book);
         tasks.extend(agreed.clone().map(|(agreed, book)| tokio::spawn(self.agreeing(agreed, book, &components).run())));
@@ -106,7 +110,21 @@ impl Assembly {
         }
         let (samples, task, home, tasks) = (self.data.train.len(), self.task, self.home, Mutex::new(tasks));
         let understood = self.data.understood;
-        Ok(Node { inner: Arc::new(Inner { task, samples, understood, access, agreed, components, machine, supervisor, problems, tasks, home }) })
+        Ok(Node {
+            inner: Arc::new(Inner {
+                task,
+                samples,
+                understood,
+                access,
+                agreed,
+                components,
+                machine,
+                supervisor,
+                problems,
+                tasks,
+                home,
+            }),
+        })
     }
 
     fn settings(&self) -> Result<PeerSettings, NodeError> {
@@ -123,7 +141,8 @@ impl Assembly {
         let events = EventBus::new(identity.peer(), clock.clone());
         let document = (**self.task.document()).clone();
         let access = Access::new(identity.clone(), document, self.own.clone(), self.seen.clone(), events.clone());
-        let (book, summaries) = self.agreed.as_ref().map(|agreed| agreed.book(&self.task, &identity, &access, &events)).unzip();
+        let (book, summaries) =
+            self.agreed.as_ref().map(|agreed| agreed.book(&self.task, &identity, &access, &events)).unzip();
         let about = NetworkEnvironment { gate: access.gate(), summaries, ..self.environment.clone() };
         let (network, network_start) =
             NetworkHandle::in_environment(settings, identity, self.task.id(), sender, about)?;
@@ -147,7 +166,8 @@ impl Assembly {
         let (registry, checkpoint, book, start) =
             RegistryHandle::open(Arc::clone(home), self.task.id(), self.task.layout().clone(), events.clone())?;
         // Only now: the home of another task has been refused.
-        let task = HomeTask { document: (**self.task.document()).clone(), numbers: self.data.preprocessing.numbers.clone() };
+        let task =
+            HomeTask { document: (**self.task.document()).clone(), numbers: self.data.preprocessing.numbers.clone() };
         if let Err(error) = home.remember_task(&task) {
             events.emit(NodeEvent::CommitFailed { error: error.to_string() });
         }

@@ -8,8 +8,8 @@ use peerlearn_learner::{LearnerFactory, ModelFamily, build};
 use peerlearn_network::links::Links;
 use peerlearn_network::{Identity, NetworkEnvironment};
 use peerlearn_protocols::dataset::Loss;
-use peerlearn_task::access::{Member, clean_name};
 use peerlearn_protocols::params::Layout;
+use peerlearn_task::access::{Member, clean_name};
 use peerlearn_task::{Charter, Definition, Document, ModelSpec, Task, TaskError};
 
 use super::assembly::Assembly;

@@ -105,7 +105,8 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Registry
 
 /// Writes a file that only its owner may read, where it is not like that already.
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), RegistryError> {
-    let damaged = |error: serde_json::Error| RegistryError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let damaged =
+        |error: serde_json::Error| RegistryError::Damaged { path: path.to_owned(), reason: error.to_string() };
     let bytes = serde_json::to_vec_pretty(value).map_err(damaged)?;
     match read_if_there(path)?.is_some_and(|held| held == bytes) {
         true => Ok(()),

@@ -50,9 +50,11 @@ pub(super) fn findings(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> 
     let mut found = Vec::new();
     for source in mapping.sources.iter().filter(|source| source.place.is_some()) {
         let schema = &known.preprocessing.schema;
-        let declared = schema.columns.get(&source.column).is_some_and(|column| column.kind.is_numeric() && column.mean.is_some());
+        let declared =
+            schema.columns.get(&source.column).is_some_and(|column| column.kind.is_numeric() && column.mean.is_some());
         let agreed = known.preprocessing.numbers.of(&source.column);
-        let Some(column) = survey.column(&source.name).filter(|column| column.moments.count >= FEWEST && declared) else {
+        let Some(column) = survey.column(&source.name).filter(|column| column.moments.count >= FEWEST && declared)
+        else {
             continue;
         };
         let own = Scale { mean: column.moments.mean * source.factor, sd: column.moments.sd() * source.factor };
@@ -73,7 +75,10 @@ pub(super) fn findings(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> 
         if let Some((word, _, _, unit)) = by_unit.chain(usual).find(|(_, a, b, _)| fits(own, agreed, *a, *b)) {
             words.push_str(&format!("; looks like {word}"));
             if let Some(unit) = unit.filter(|unit| !source.unit.as_ref().is_some_and(|own| same_name(own, unit))) {
-                found.push(Finding::new(severity, "unit", &source.column, words).mended_by(format!("--map '{}@{unit}'", source.column)));
+                found.push(
+                    Finding::new(severity, "unit", &source.column, words)
+                        .mended_by(format!("--map '{}@{unit}'", source.column)),
+                );
                 continue;
             }
         }

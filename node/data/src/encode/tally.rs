@@ -78,7 +78,12 @@ impl Tally {
             for (count, words) in [
                 (tally.quarantined, format!("rows left out: {name} is not plausible there ({lines})")),
                 (tally.invalid, format!("cells of {name} are no values and taken as missing ({lines})")),
-                (tally.clamped, format!("numbers of {name} ({share:.1} %) are far from the task's mean and brought nearer ({lines}); another unit?")),
+                (
+                    tally.clamped,
+                    format!(
+                        "numbers of {name} ({share:.1} %) are far from the task's mean and brought nearer ({lines}); another unit?"
+                    ),
+                ),
                 (tally.other, format!("values of {name} are not in the task's list and count as other ({lines})")),
             ] {
                 if count > 0 {

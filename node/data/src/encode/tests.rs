@@ -69,7 +69,12 @@ fn each_way_with_missing_cells() {
     ];
     for (column, want) in cases {
         let said = format!("{column:?}");
-        let (rows, tally) = encoded(&schema(vec![("c", column), ("d", number_column(0.0, 1.0))]), &Charter::default(), &[], "c,d\nNA,1\n");
+        let (rows, tally) = encoded(
+            &schema(vec![("c", column), ("d", number_column(0.0, 1.0))]),
+            &Charter::default(),
+            &[],
+            "c,d\nNA,1\n",
+        );
         match (rows, want) {
             (Ok(rows), Some(want)) => {
                 assert_eq!(rows[0][..want.len()], want, "{said}");
@@ -89,12 +94,16 @@ fn values_are_found_by_word_by_number_and_as_somebody_says() {
     let accepted = Accepted { values: BTreeMap::from([("female".into(), values(&["f", "w"]))]), ..Accepted::default() };
     let charter = Charter { accepts: BTreeMap::from([("sex".into(), accepted)]), ..Charter::default() };
     let schema = schema(vec![("code", code), ("sex", sex)]);
-    let (rows, tally) = encoded(&schema, &charter, &["sex:male=Kerl"], "code,sex\n1.0,FEMALE\n2,w\n2.00,Kerl\n1,nobody\n");
+    let (rows, tally) =
+        encoded(&schema, &charter, &["sex:male=Kerl"], "code,sex\n1.0,FEMALE\n2,w\n2.00,Kerl\n1,nobody\n");
     assert_eq!(rows.unwrap(), [[1., 0., 1., 0., 0.], [0., 1., 1., 0., 0.], [0., 1., 0., 1., 0.], [1., 0., 0., 0., 1.]]);
     assert_eq!(tally.columns[1].other, 1);
     let (error, _) = encoded(&schema, &charter, &[], "code,sex\n3,w\n");
     let error = error.unwrap_err();
-    assert!(error.got.as_deref() == Some("3") && error.expected.contains("1, 2") && error.mend.contains("--map"), "{error:?}");
+    assert!(
+        error.got.as_deref() == Some("3") && error.expected.contains("1, 2") && error.mend.contains("--map"),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -184,7 +184,8 @@ impl ColumnSurvey {
     /// What it seems to be.
     pub fn guess(&self) -> Guess {
         let distinct = self.distinct();
-        let all_different = self.integers == self.count && (self.counts_up || distinct.is_none_or(|d| d as u64 == self.count));
+        let all_different =
+            self.integers == self.count && (self.counts_up || distinct.is_none_or(|d| d as u64 == self.count));
         match self.count {
             0 => Guess::Empty,
             count if distinct == Some(1) && count > 1 => Guess::Constant,
@@ -217,7 +218,11 @@ fn is_index_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     let last_word = |word: &str| {
         lower.strip_suffix(word).is_some_and(|rest| {
-            rest.is_empty() || rest.ends_with(['_', ' ', '-', '.']) || name.ends_with(&word.to_uppercase()) || name.ends_with("Id") || name.ends_with("Nr")
+            rest.is_empty()
+                || rest.ends_with(['_', ' ', '-', '.'])
+                || name.ends_with(&word.to_uppercase())
+                || name.ends_with("Id")
+                || name.ends_with("Nr")
         })
     };
     lower.is_empty() || lower.starts_with("unnamed: ") || ["id", "index", "row", "nr"].into_iter().any(last_word)

@@ -8,7 +8,11 @@ fn rows(rows: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {
     let labels: Vec<u32> = (0..rows).map(|row| (row % 3) as u32).collect();
     let features = labels.iter().flat_map(|label| {
         let class = *label as f32;
-        [40.0 + 30.0 * class + 10.0 * rng.random::<f32>(), 0.02 * class * rng.random::<f32>(), f32::from(rng.random::<bool>())]
+        [
+            40.0 + 30.0 * class + 10.0 * rng.random::<f32>(),
+            0.02 * class * rng.random::<f32>(),
+            f32::from(rng.random::<bool>()),
+        ]
     });
     (features.collect(), labels)
 }
@@ -100,11 +104,14 @@ fn training_in_a_frame_is_training_on_rescaled_rows() {
         learner.train(&data, &TrainPlan { correction: Some(&correction), ..steps }).unwrap();
         let mut got = start.clone();
         learner.read(&mut got);
-        let (mut inner, mut entered, mut change) = (build(&family, &[3], data.classes()).unwrap(), start, correction.clone());
+        let (mut inner, mut entered, mut change) =
+            (build(&family, &[3], data.classes()).unwrap(), start, correction.clone());
         first.enter(&rescales, &mut entered);
         first.enter(&rescales, &mut change);
         inner.write(&entered).unwrap();
-        inner.train(&data.rescaled(rescales.clone().into()).unwrap(), &TrainPlan { correction: Some(&change), ..steps }).unwrap();
+        inner
+            .train(&data.rescaled(rescales.clone().into()).unwrap(), &TrainPlan { correction: Some(&change), ..steps })
+            .unwrap();
         let mut want = params(&*inner);
         first.leave(&rescales, &mut want);
         assert_eq!(got, want, "bit by bit");
@@ -136,7 +143,10 @@ fn a_frame_holds_from_the_next_write_on() {
     assert_eq!(learner.predict(&data.features()).unwrap(), before);
     let mut read = told.clone();
     learner.read(&mut read);
-    assert!(read.iter().zip(&told).all(|(read, told)| (read - told).abs() < 1e-4 * told.abs().max(1.0)), "in the old units");
+    assert!(
+        read.iter().zip(&told).all(|(read, told)| (read - told).abs() < 1e-4 * told.abs().max(1.0)),
+        "in the old units"
+    );
     learner.write(&told).unwrap();
     let mut read = told.clone();
     learner.read(&mut read);

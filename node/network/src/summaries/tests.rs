@@ -18,7 +18,8 @@ impl Shelf {
     }
 
     pub fn all(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.0.lock().unwrap().values().map(|one| String::from_utf8(one.clone()).unwrap()).collect();
+        let mut all: Vec<String> =
+            self.0.lock().unwrap().values().map(|one| String::from_utf8(one.clone()).unwrap()).collect();
         all.sort();
         all
     }

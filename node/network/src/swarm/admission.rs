@@ -111,7 +111,9 @@ impl Driver {
                 return self.turn_away(peer, refuser, reason);
             }
             News::Answered(Answer::Refused { reason }) => return self.turn_away(peer, Refuser::There, reason),
-            News::Answered(Answer::Waits { ref reason }) => self.tell_not_admitted(peer, Refuser::Undecided, reason.clone()),
+            News::Answered(Answer::Waits { ref reason }) => {
+                self.tell_not_admitted(peer, Refuser::Undecided, reason.clone())
+            }
             _ => {}
         }
         let Some(standing) = self.admissions.standings.get_mut(&peer) else { return };

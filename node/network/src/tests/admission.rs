@@ -24,7 +24,9 @@ impl Gate for Word {
     fn judge(&self, _: PeerId, hello: &[u8]) -> Admission {
         match hello {
             b"maybe" => Admission::Waits { reason: "a person decides".to_owned() },
-            hello if hello == self.wanted.as_bytes() => Admission::LetIn { until: self.until, papers: b"papers".to_vec() },
+            hello if hello == self.wanted.as_bytes() => {
+                Admission::LetIn { until: self.until, papers: b"papers".to_vec() }
+            }
             _ => Admission::Refused { reason: "the word is wrong".to_owned() },
         }
     }
@@ -45,7 +47,8 @@ fn word(shown: &str, until: u64) -> Arc<Word> {
 
 async fn gated(gate: &Arc<Word>) -> Peer {
     let (sender, events) = mpsc::channel(64);
-    let environment = NetworkEnvironment { gate: Some(Arc::clone(gate) as Arc<dyn Gate>), ..NetworkEnvironment::default() };
+    let environment =
+        NetworkEnvironment { gate: Some(Arc::clone(gate) as Arc<dyn Gate>), ..NetworkEnvironment::default() };
     let (identity, config) = (Identity::generate(), on("/memory/0"));
     let (handle, start) = NetworkHandle::in_environment(config, identity, TASK, sender, environment).unwrap();
     let (parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
@@ -83,7 +86,8 @@ async fn those_who_let_each_other_in_talk_as_in_an_open_task() {
     let reply = ant.next(|event| if let NetworkEvent::Asked { reply, .. } = event { Some(reply) } else { None }).await;
     let answer = Response::Refused { reason: Refusal::Busy, retry_after_ms: 1 };
     reply.answer(&answer);
-    let mut writer = ant.next(|event| if let NetworkEvent::BulkAsked { writer, .. } = event { Some(writer) } else { None }).await;
+    let mut writer =
+        ant.next(|event| if let NetworkEvent::BulkAsked { writer, .. } = event { Some(writer) } else { None }).await;
     writer.start(BulkStart::Gone).await.unwrap();
     assert_eq!(asking.await.unwrap(), (Ok(answer), Err(TransportFailure::Gone)));
     assert_eq!(bat.announced().await.0, ant.id());
@@ -123,10 +127,12 @@ async fn whose_time_is_over_is_hung_up_on() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let (mut ant, mut bat) = (gated(&word("sesame", now + 1)).await, gated(&word("sesame", u64::MAX)).await);
     ant.connect(&mut bat).await;
-    let (peer, refuser, reason) = ant.next(|event| match event {
-        NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
-        _ => None,
-    }).await;
+    let (peer, refuser, reason) = ant
+        .next(|event| match event {
+            NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
+            _ => None,
+        })
+        .await;
     assert_eq!((peer, refuser, reason.as_str()), (bat.id(), Refuser::Here, "its membership has ended"));
     bat.next(|event| matches!(event, NetworkEvent::Disconnected { .. }).then_some(())).await;
 }
@@ -137,10 +143,12 @@ async fn one_whose_task_is_open_is_refused_with_words_at_both_ends() {
     ant.handle.dial(Some(bat.id()), bat.handle.addresses().await);
     let (_, refuser, reason) = ant.kept_apart().await;
     assert!(refuser == Refuser::There && reason.contains("open to everybody"), "{reason}");
-    let (from, refuser, _) = bat.next(|event| match event {
-        NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
-        _ => None,
-    }).await;
+    let (from, refuser, _) = bat
+        .next(|event| match event {
+            NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
+            _ => None,
+        })
+        .await;
     assert_eq!((from, refuser), (ant.id(), Refuser::There));
 }
 

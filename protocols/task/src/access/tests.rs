@@ -98,7 +98,10 @@ fn every_changed_field_is_found() {
         for key in [KEY, forged.key] {
             let member = Member::by_invite(forged.clone(), PEER, "eve", sign(key)).unwrap();
             let reason = verdict(&member).unwrap_err();
-            assert!(reason.contains("invitation") || reason.contains("task") || reason.contains("signature"), "{reason}");
+            assert!(
+                reason.contains("invitation") || reason.contains("task") || reason.contains("signature"),
+                "{reason}"
+            );
         }
     }
 }
@@ -121,7 +124,8 @@ fn who_may_sign_what() {
 
 #[test]
 fn what_is_over_is_said_and_nothing_outlives_its_invitation() {
-    for (member, words) in [(invited(), "the invitation Basel ended 5 s ago"), (approved(), "membership ended 5 s ago")] {
+    for (member, words) in [(invited(), "the invitation Basel ended 5 s ago"), (approved(), "membership ended 5 s ago")]
+    {
         let reason = verify(&definition("ward"), &member, 1005, &check).unwrap_err();
         assert!(reason.contains(words), "{reason}");
     }

@@ -94,7 +94,9 @@ fn only_the_hashed_part_changes_the_hash() {
         ("[model]", "weights = { yes = 2 }\n[model]"),
     ] {
         assert!(HEART.contains(old), "{old}");
-        let changed = HEART.replacen(old, new, 1).replace("age = { min", if new == "years =" { "years = { min" } else { "age = { min" });
+        let changed = HEART
+            .replacen(old, new, 1)
+            .replace("age = { min", if new == "years =" { "years = { min" } else { "age = { min" });
         let changed = if new == "years =" { changed.replace("row = { age", "row = { years") } else { changed };
         assert_ne!(Document::parse(&changed).unwrap().definition.id(), id, "{old} -> {new}");
     }
@@ -120,7 +122,12 @@ fn what_is_wrong_is_said_with_its_line() {
     ] {
         assert!(HEART.contains(old), "{old}");
         let error = Document::parse(&HEART.replace(old, new)).unwrap_err();
-        assert!(error.line == line && error.reason.contains(words), "{old} -> {new}: line {}: {}", error.line, error.reason);
+        assert!(
+            error.line == line && error.reason.contains(words),
+            "{old} -> {new}: line {}: {}",
+            error.line,
+            error.reason
+        );
     }
 }
 

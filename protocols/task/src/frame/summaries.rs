@@ -11,8 +11,8 @@ use peerlearn_protocols::id::{Hash, PeerId, TaskId};
 
 use super::Summary;
 use super::merge::merge;
-use crate::schema::Schema;
 use crate::Numbers;
+use crate::schema::Schema;
 
 /// Most peers whose summaries are kept: by the measurements behind the design, 64 tell as much as all.
 pub const MAX_SUMMARIES: usize = 256;

@@ -83,7 +83,8 @@ fn bytes_of_strangers_are_summaries_or_errors() {
             assert_eq!(Summary::from_bytes(&bytes[..length], TASK, &schema), Err(SummaryError::Form));
         }
         assert_eq!(Summary::from_bytes(&[&bytes[..], &[0]].concat(), TASK, &schema), Err(SummaryError::Form));
-        for (mean, sd) in [(f64::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f64::INFINITY), (1e200, 1.0), (0.0, 1e-200)] {
+        for (mean, sd) in [(f64::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f64::INFINITY), (1e200, 1.0), (0.0, 1e-200)]
+        {
             let columns = BTreeMap::from([("weight".to_owned(), Voice { mean, sd, count })]);
             let wrong = Summary::unsigned(TASK, PeerId([3; 32]), 1, columns).to_bytes(&schema);
             assert_eq!(Summary::from_bytes(&wrong, TASK, &schema), Err(SummaryError::Number), "{mean} {sd}");
@@ -187,7 +188,8 @@ fn new_numbers_are_taken_of_enough_voices_more_or_when_they_moved_much() {
 #[test]
 fn inputs_are_brought_to_a_frame_and_held_within_it() {
     let schema = schema(Merge::Median);
-    let frame = all(&[says(1, 1, &[("age", 70.0, 5.0), ("weight", 7.0, 2.0)]), says(2, 1, &[("age", 70.0, 5.0)])]).numbers();
+    let frame =
+        all(&[says(1, 1, &[("age", 70.0, 5.0), ("weight", 7.0, 2.0)]), says(2, 1, &[("age", 70.0, 5.0)])]).numbers();
     let rescales = frame.rescales(&schema);
     // age, sex=f, sex=m, weight, weight?
     assert_eq!(rescales.len(), 5);
@@ -208,7 +210,8 @@ fn anything() -> impl Strategy<Value = Summary> {
     let column = proptest::option::of((number, prop_oneof![1e-3..1e3f64, 1e-150..1e150f64]));
     (0u8..6, 0u64..3, column.clone(), column).prop_map(|(peer, version, age, weight)| {
         let columns = [("age", age), ("weight", weight)];
-        let columns: Vec<_> = columns.into_iter().filter_map(|(name, of)| of.map(|(mean, sd)| (name, mean, sd))).collect();
+        let columns: Vec<_> =
+            columns.into_iter().filter_map(|(name, of)| of.map(|(mean, sd)| (name, mean, sd))).collect();
         says(peer, version, &columns)
     })
 }

@@ -112,7 +112,10 @@ async fn an_invited_peer_mixes_and_one_without_invitation_learns_nothing() {
         assert!(status.problems.iter().any(|text| text.contains("no membership")), "{:?}", status.problems);
     }
     let members = ant.members().await;
-    assert!(members.owner && members.members[0].connected && members.members[0].why == "invitation Basel", "{members:?}");
+    assert!(
+        members.owner && members.members[0].connected && members.members[0].why == "invitation Basel",
+        "{members:?}"
+    );
     let name = |peer: PeerId| members.refused.iter().find(|seen| seen.peer == peer).map(|seen| seen.name.clone());
     assert_eq!(name(eve.peer()).as_deref(), Some("eve"), "{members:?}");
     stop_all(&[ant, bat, eve, fox]).await;
@@ -123,7 +126,11 @@ async fn a_one_off_invitation_takes_one_and_an_ended_one_nobody() {
     let document = task(Join::Invited);
     let ant = builder(&document, 1, "ant", Vec::new()).spawn().await.unwrap();
     let (mut ants, once) = (ant.subscribe(), invitation(&document, "Basel", unix_now() + 3600));
-    let bat = builder(&document, 2, "bat", ticket(&ant).await).member(member(&document, 2, "bat", &once)).spawn().await.unwrap();
+    let bat = builder(&document, 2, "bat", ticket(&ant).await)
+        .member(member(&document, 2, "bat", &once))
+        .spawn()
+        .await
+        .unwrap();
     let mut bats = bat.subscribe();
     mixed_round(&mut bats, 1).await;
     let second = member(&document, 3, "cat", &once);
@@ -135,7 +142,10 @@ async fn a_one_off_invitation_takes_one_and_an_ended_one_nobody() {
         assert_eq!(refused(events).await.0, cat.peer());
     }
     let problems = ant.status().await.problems;
-    assert!(problems.iter().any(|text| text.contains("used by bat (") && text.contains("now by cat (")), "{problems:?}");
+    assert!(
+        problems.iter().any(|text| text.contains("used by bat (") && text.contains("now by cat (")),
+        "{problems:?}"
+    );
 
     let ended = invitation(&document, "Bern", unix_now() - 5);
     assert!(redeem(&document, &key(4), &ended, "dog").unwrap_err().contains("ended"));
@@ -172,7 +182,8 @@ async fn a_member_lets_an_invited_one_in_while_the_owner_is_away() {
     let bat = start(Vec::new()).spawn().await.unwrap();
     assert!(bat.access().is_member());
     let contacts = ticket(&bat).await;
-    let cat = builder(&document, 3, "cat", contacts).member(member(&document, 3, "cat", &for_cat)).spawn().await.unwrap();
+    let cat =
+        builder(&document, 3, "cat", contacts).member(member(&document, 3, "cat", &for_cat)).spawn().await.unwrap();
     mixed_round(&mut cat.subscribe(), 1).await;
     mixed_round(&mut bat.subscribe(), 1).await;
     assert_eq!(bat.access().name_of(&cat.peer()).as_deref(), Some("cat"));

@@ -8,7 +8,8 @@ use peerlearn_data::{DataConfig, Known, Preprocessing, load};
 use peerlearn_learner::ModelFamily;
 use peerlearn_task::frame::Frame;
 use peerlearn_task::{
-    Charter, Column, ColumnType, Definition, Document, FrameRule, Missing, ModelSpec, Numbers, Output, Real, Scale, Schema,
+    Charter, Column, ColumnType, Definition, Document, FrameRule, Missing, ModelSpec, Numbers, Output, Real, Scale,
+    Schema,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +19,8 @@ use crate::agreed::as_trained;
 use crate::registry::{frame_of, load_checkpoint, task_of};
 
 /// Columns as people have them: where they lie and how far they spread.
-const COLUMNS: [(&str, f64, f64); 4] = [("dose", 0.004, 0.002), ("income", 52_000.0, 21_000.0), ("score", 0.0, 1.0), ("weight", 71.0, 13.0)];
+const COLUMNS: [(&str, f64, f64); 4] =
+    [("dose", 0.004, 0.002), ("income", 52_000.0, 21_000.0), ("score", 0.0, 1.0), ("weight", 71.0, 13.0)];
 
 /// Rows of three classes, which differ in all columns together; `classes` says how often each is drawn.
 fn rows(path: &Path, count: usize, classes: [f64; 3], seed: u64) -> PathBuf {
@@ -87,7 +89,10 @@ async fn agreed(node: &Node, voices: usize) -> Frame {
 /// Four files: three of peers with unlike classes, and one to measure on.
 fn files(directory: &Path) -> (Vec<PathBuf>, PathBuf) {
     let classes = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]];
-    let own = classes.iter().enumerate().map(|(peer, classes)| rows(&directory.join(format!("{peer}.csv")), 120, *classes, peer as u64));
+    let own = classes
+        .iter()
+        .enumerate()
+        .map(|(peer, classes)| rows(&directory.join(format!("{peer}.csv")), 120, *classes, peer as u64));
     (own.collect(), rows(&directory.join("test.csv"), 600, [1.0; 3], 99))
 }
 
@@ -138,7 +143,10 @@ async fn agreed_numbers_make_up_for_those_that_a_task_lacks_or_has_wrong() {
     for numbers in [&[][..], &wrong] {
         let declared = worst(&task(FrameRule::Declared, numbers), &files, &test).await;
         let agreed = worst(&task(FrameRule::Agreed, numbers), &files, &test).await;
-        eprintln!("worst of three with {} numbers in the task: declared {declared:.4}, agreed {agreed:.4}", numbers.len());
+        eprintln!(
+            "worst of three with {} numbers in the task: declared {declared:.4}, agreed {agreed:.4}",
+            numbers.len()
+        );
         assert!(agreed > 0.85 && agreed > declared + 0.2, "declared {declared}, agreed {agreed}");
     }
 }
@@ -243,10 +251,22 @@ async fn nothing_is_told_where_the_task_does_not_say_so_or_rows_are_few() {
 fn gaps_do_not_count_in_what_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gaps.csv");
-    let rows: String = (0..40).map(|row| format!("{},{},{},1,{}\n", if row % 2 == 0 { "" } else { "3" }, row % 8, if row < 31 { "" } else { "7" }, ["ant", "bat"][row % 2])).collect();
+    let rows: String = (0..40)
+        .map(|row| {
+            format!(
+                "{},{},{},1,{}\n",
+                if row % 2 == 0 { "" } else { "3" },
+                row % 8,
+                if row < 31 { "" } else { "7" },
+                ["ant", "bat"][row % 2]
+            )
+        })
+        .collect();
     std::fs::write(&path, format!("dose,income,score,weight,kind\n{rows}")).unwrap();
     let mut document = task(FrameRule::Agreed, &[("score", 5.0, 2.0)]);
-    for (name, missing) in [("dose", Missing::MeanAndFlag), ("score", Missing::Mean), ("weight", Missing::Value("1".into()))] {
+    for (name, missing) in
+        [("dose", Missing::MeanAndFlag), ("score", Missing::Mean), ("weight", Missing::Value("1".into()))]
+    {
         document.definition.schema.columns.get_mut(name).unwrap().missing = missing;
     }
     let known = Preprocessing::of(document.definition.schema.clone());

@@ -3,7 +3,7 @@
 use peerlearn_data::Preprocessing;
 use peerlearn_protocols::params::TensorSpec;
 use peerlearn_protocols::recipe::Evaluation;
-use peerlearn_task::{Column, InputKind, Output, OutputKind, Scale, Task};
+use peerlearn_task::{Column, InputKind, Numbers, Outlier, Output, OutputKind, Scale, Schema, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -57,11 +57,20 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Describes a checkpoint.
-    pub fn new(task: &Task, checkpoint: &Checkpoint, rows: &Preprocessing, metrics: Option<Evaluation>) -> Self {
+    /// Describes a checkpoint. `agreed` are the numbers that it was trained in, where peers agree on them: outliers are those that
+    /// are far from these, while weights and scales are told in the numbers of the task.
+    pub fn new(
+        task: &Task,
+        checkpoint: &Checkpoint,
+        rows: &Preprocessing,
+        agreed: Option<&Numbers>,
+        metrics: Option<Evaluation>,
+    ) -> Self {
         let (summary, schema) = (task.summary(), &rows.schema);
-        let clip = schema.frame.clip.get();
-        let column = |(name, each): (&String, &Column)| described(name, each, rows.numbers.of(name), clip);
+        let column = |(name, each): (&String, &Column)| {
+            let scale = rows.numbers.of(name);
+            described(name, each, scale, range(schema, each, scale, agreed.map(|agreed| agreed.of(name))))
+        };
         Self {
             format: "peerlearn model 2".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,7 +105,9 @@ impl Manifest {
         };
         let licence = or(&about.licence, "unknown");
         let use_it = match self.layers.is_some() && !self.columns.is_empty() {
-            true => "`python3 predict.py rows.csv` answers for raw rows with NumPy; `manifest.json` says the same for other programs.",
+            true => {
+                "`python3 predict.py rows.csv` answers for raw rows with NumPy; `manifest.json` says the same for other programs."
+            }
             false => "`manifest.json` says what goes in, how it is scaled, and what comes out.",
         };
         format!(
@@ -123,19 +134,35 @@ fn answered(output: &Output) -> Value {
     }
 }
 
+/// Between which ends a scaled number is held; infinite where it is not.
+fn range(schema: &Schema, column: &Column, scale: Scale, agreed: Option<Scale>) -> (f64, f64) {
+    let trained = agreed.unwrap_or(scale);
+    // Without numbers to scale by there is no telling what is far.
+    if column.outlier != Outlier::Clamp || column.mean.is_none() && trained == Scale::NONE {
+        return (f64::NEG_INFINITY, f64::INFINITY);
+    }
+    let far = schema.frame.clip.get() * trained.sd;
+    (scale.apply(trained.mean - far), scale.apply(trained.mean + far))
+}
+
 /// What is done to a column.
-fn described(name: &str, column: &Column, scale: Scale, clip: f64) -> Value {
+fn described(name: &str, column: &Column, scale: Scale, (least, most): (f64, f64)) -> Value {
     let missing = String::from(column.missing.clone());
     let mut all = json!({
         "name": name, "type": column.kind.name(), "unit": column.unit, "missing": missing,
         "values": column.values, "ordered": column.ordered, "other": column.other,
-        "outlier": column.outlier, "clip": clip, "transform": column.transform,
+        "outlier": column.outlier, "transform": column.transform,
     });
     let mut operators = Vec::new();
     if column.kind.is_numeric() {
         (all["mean"], all["sd"]) = (json!(scale.mean), json!(scale.sd));
+        // Numbers that are not finite become null.
+        (all["least"], all["most"]) = (json!(least), json!(most));
         operators.push(json!({ "op": "Imputer", "imputed_value_floats": [scale.mean] }));
         operators.push(json!({ "op": "Scaler", "offset": [scale.mean], "scale": [1.0 / scale.sd] }));
+        if least.is_finite() && most.is_finite() {
+            operators.push(json!({ "op": "Clip", "min": least, "max": most }));
+        }
     } else if !column.values.is_empty() {
         operators.push(json!({ "op": "OneHotEncoder", "cats_strings": column.values, "zeros": 1 }));
     }

@@ -34,7 +34,7 @@ def inputs(text, column):
         value = 0.0 if absent else number(text, column)
         value = np.sign(value) * np.log1p(abs(value)) if column["transform"] == "log1p" else value
         value = 0.0 if absent else (value - column["mean"]) / column["sd"]
-        cells = [np.clip(value, -column["clip"], column["clip"]) if column["outlier"] == "clamp" else value]
+        cells = [value if column["least"] is None else np.clip(value, column["least"], column["most"])]
     return [float(cell) for cell in cells] + [float(absent)] * flag
 
 rows = list(csv.DictReader(open(sys.argv[1], newline="", encoding="utf-8-sig"), skipinitialspace=True))
