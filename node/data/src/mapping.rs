@@ -89,8 +89,7 @@ pub fn map_columns(
     let label = match (labels, named) {
         (Labels::Ignored, _) => None,
         (_, Some(named))
-            if header.iter().any(|name| name == named)
-                && !map.get(output).is_some_and(|entry| entry.from.is_some()) =>
+            if header.iter().any(|name| name == named) && map.get(output).is_none_or(|entry| entry.from.is_none()) =>
         {
             let mut source = place(charter, map, header, output, How::Map, |name| name == named);
             source.iter_mut().filter(|source| source.name == *output).for_each(|source| source.how = How::Name);

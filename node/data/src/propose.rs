@@ -73,7 +73,7 @@ pub fn propose(survey: &Survey, wishes: &Wishes) -> Result<Proposal, Finding> {
             Err(note) => findings.push(note),
         }
     }
-    for name in wishes.columns.iter().filter(|name| survey.column(name).is_none()) {
+    if let Some(name) = wishes.columns.iter().find(|name| survey.column(name).is_none()) {
         let words = format!("the file has no such column; it has {}", listed(survey));
         return Err(Finding::new(Severity::Error, "missing-label", name, words).mended_by("see data.columns"));
     }

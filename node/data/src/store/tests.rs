@@ -109,7 +109,8 @@ fn minibatches_have_the_same_rows_in_orders_that_both_know() {
             "rows in memory are drawn as ever"
         );
         if order == BatchOrder::Shuffled {
-            (one.sort_unstable(), other.sort_unstable());
+            one.sort_unstable();
+            other.sort_unstable();
             assert_eq!(one, other, "a pass has every row once");
         }
     }

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn sample(cell: impl Fn(usize) -> (String, String)) -> Vec<Vec<String>> {
-        (0..400).map(|row| cell(row)).map(|(value, label)| vec![value, label]).collect()
+        (0..400).map(cell).map(|(value, label)| vec![value, label]).collect()
     }
 
     #[test]
