@@ -74,6 +74,18 @@ pub fn map_columns(
 ) -> Result<Mapping, Vec<Finding>> {
     let mut wrong = unknown_entries(schema, map);
     let mut sources = Vec::new();
+    // What was said of the file that was learnt from need not hold for rows to be answered.
+    let there = |name: &String| header.contains(name);
+    let is_stale = |column: &str| {
+        labels == Labels::Ignored
+            && map.get(column).and_then(|entry| entry.from.as_ref()).is_some_and(|from| !there(from))
+    };
+    let mut usable = map.clone();
+    usable
+        .iter_mut()
+        .filter(|(column, _)| is_stale(column))
+        .for_each(|(_, entry)| (entry.from, entry.unit) = (None, None));
+    let map = &usable;
     let find = |column: &str, optional: bool| find(charter, map, header, column, optional);
     for (name, column) in &schema.columns {
         match find(name, column.optional) {

@@ -34,7 +34,8 @@ fn every_command_of_the_readme_works_as_it_stands_there() {
     // As typed into a shell, except that the first command that fails ends it; nodes stay on this machine and take short rounds.
     let quick = "export PEERLEARN_NETWORK__LISTEN=/ip4/127.0.0.1/tcp/0 PEERLEARN_NETWORK__MDNS=false PEERLEARN_ROUND__MIN_INTERVAL=50ms";
     let binary = Path::new(BINARY).parent().unwrap();
-    let script = format!("set -eo pipefail\n{quick}\n{commands}\nwait");
+    let script =
+        format!("set -eo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{quick}\n{commands}\nwait");
     fs::write(path.join("first-hour.sh"), &script).unwrap();
     let search = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");

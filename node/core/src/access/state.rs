@@ -286,7 +286,11 @@ impl State {
                 || (seen.by_owner == vouched && (seen.since < mine || seen.since == mine && is_first_of_equals))
         };
         let before = self.seen.values().filter(|seen| seen.peer != *peer).filter(by).filter(is_before);
-        let before: Vec<String> = before.map(|seen| label(&seen.name, &seen.peer)).collect();
+        // This node itself came first, unless an owner has vouched for the other.
+        let here =
+            self.own.member.as_ref().filter(|mine| !vouched && mine.peer != *peer && mine.invite() == Some(*key));
+        let here = here.map(|mine| label(&mine.name, &mine.peer));
+        let before: Vec<String> = here.into_iter().chain(before.map(|seen| label(&seen.name, &seen.peer))).collect();
         (before.len() >= uses as usize).then(|| before.join(", "))
     }
 

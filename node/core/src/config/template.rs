@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 66] = [
+const WORDS: [(&str, &str); 63] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     (
@@ -49,6 +49,10 @@ const WORDS: [(&str, &str); 66] = [
         "data.cache",
         "Folder for that file, which the next start uses again. Empty is cache in the home, or a temporary file without a home.",
     ),
+    (
+        "data.image",
+        "For pictures of different sizes without a task: how they become inputs (colour: grey or rgb; fit: pad, crop or stretch).",
+    ),
     ("data.dialect.delimiter", "For text tables, where the guess is wrong: what separates cells."),
     ("data.dialect.quote", "What cells with a delimiter in them are quoted with; empty is nothing."),
     ("data.dialect.decimal", "What separates decimals: a point or a comma."),
@@ -56,10 +60,6 @@ const WORDS: [(&str, &str); 66] = [
     ("data.dialect.encoding", "The encoding of the text."),
     ("data.dialect.missing", "Words that mean a missing value."),
     ("data.dialect.names", "Names of the columns of a file without a header."),
-    ("data.image.size", "For pictures of different sizes without a task: height and width of an input."),
-    ("data.image.colour", "grey or rgb."),
-    ("data.image.fit", "pad, crop or stretch."),
-    ("data.image.filter", "nearest, triangle, catmullrom or lanczos3."),
     ("training.steps", "Minibatch steps a round."),
     ("training.batch", "Rows a minibatch."),
     ("training.learning_rate", "Step size in the first round."),
@@ -159,10 +159,7 @@ fn example(key: &str) -> &'static str {
         "data.dialect.encoding" => "\"utf-8\"",
         "data.dialect.missing" => "[\"?\", \"NA\"]",
         "data.dialect.names" => "[\"age\", \"label\"]",
-        "data.image.size" => "[64, 64]",
-        "data.image.colour" => "\"rgb\"",
-        "data.image.fit" => "\"pad\"",
-        "data.image.filter" => "\"triangle\"",
+        "data.image" => "{size=[64, 64],colour=\"rgb\",fit=\"pad\",filter=\"triangle\"}",
         _ => "0",
     }
 }

@@ -194,9 +194,10 @@ async fn a_restart_keeps_the_numbers_and_the_model_on_disk_answers_as_the_node_d
     node.stop().await;
     drop(node);
     stop_all(&others).await;
-    // Alone, and without the task: all of it is in the home.
+    // Alone, with what the home holds.
     config.network.contacts.clear();
-    let node = Node::builder(config.clone()).home(home()).spawn().await.unwrap();
+    let held = task_of(&directory.path().join("home")).unwrap().unwrap().document;
+    let node = Node::builder(config.clone()).task(held).home(home()).spawn().await.unwrap();
     assert_eq!(node.frame().unwrap(), frame);
     assert_eq!(node.evaluate(Part::Test).await.unwrap().unwrap(), measured);
     let features: Vec<f32> = vec![0.0, 1.0, -0.5, 2.0];
