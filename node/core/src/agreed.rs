@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Models travel and are kept in the numbers that the task declares; see [`peerlearn_task::frame`]. Where the task does not say
-//! `rule = "agreed"` there is no [`Agreed`], and nothing leaves.
+//! `rule = "agreed"` there is no `Agreed`, and nothing leaves.
 
 mod book;
 mod run;

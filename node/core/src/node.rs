@@ -95,6 +95,11 @@ impl Node {
 
     /// Dials a peer, by address or ticket contact.
     pub fn contact(&self, contact: peerlearn_protocols::membership::Contact) {
+        if contact.peer.is_some() {
+            // At once, also where it was tried before in vain and is not due yet: somebody may have been let in meanwhile.
+            let addresses = contact.addresses.iter().map(|address| address.0.clone()).collect();
+            self.inner.components.network.dial(contact.peer, addresses);
+        }
         self.inner.machine.contact(contact);
     }
 

@@ -4,6 +4,8 @@ use peerlearn_protocols::id::PeerId;
 
 /// Most bytes of a reason.
 const MAX_REASON: usize = 400;
+/// What a node answers whose task is open.
+pub(super) const OPEN: u8 = 3;
 
 /// Decides who takes part in a task that is not open to everybody. Its answers come at once: no connection waits for a person.
 pub trait Gate: std::fmt::Debug + Send + Sync + 'static {
@@ -56,9 +58,17 @@ pub enum Refuser {
 /// What a peer answers to a hello.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    LetIn { papers: Vec<u8> },
-    Waits { reason: String },
-    Refused { reason: String },
+    LetIn {
+        papers: Vec<u8>,
+    },
+    Waits {
+        reason: String,
+    },
+    Refused {
+        reason: String,
+    },
+    /// To the peer, the task is open to everybody: it has nothing to show.
+    Open,
 }
 
 impl Admission {
@@ -76,10 +86,11 @@ impl Admission {
 impl Answer {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
-        match tag {
+        match *tag {
             0 => Some(Self::LetIn { papers: rest.to_vec() }),
             1 => Some(Self::Waits { reason: words(rest) }),
             2 => Some(Self::Refused { reason: words(rest) }),
+            OPEN => Some(Self::Open),
             _ => None,
         }
     }
@@ -109,7 +120,8 @@ mod tests {
         assert_eq!(answer(Admission::LetIn { until: 1, papers: vec![7] }), Some(Answer::LetIn { papers: vec![7] }));
         assert_eq!(answer(Admission::Waits { reason: "soon".into() }), Some(Answer::Waits { reason: "soon".into() }));
         assert_eq!(Answer::from_bytes(&[]), None);
-        assert_eq!(Answer::from_bytes(&[3]), None);
+        assert_eq!(Answer::from_bytes(&[OPEN]), Some(Answer::Open));
+        assert_eq!(Answer::from_bytes(&[4]), None);
         let Some(Answer::Refused { reason }) = Answer::from_bytes(b"\x02no\x1b[2J\nway\xff") else {
             panic!("not read")
         };

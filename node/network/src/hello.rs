@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::bulk::limited;
 use super::command::Command;
-use super::gate::{Admission, Answer, Gate};
+use super::gate::{Admission, Answer, Gate, OPEN};
 use super::identity::from_libp2p;
 use super::{TransportFailure, frames};
 
@@ -41,6 +41,8 @@ pub(super) enum News {
     Judged(Admission),
     /// This node showed itself there.
     Answered(Answer),
+    /// The peer lets in members only, and this node takes the task as open.
+    Unlike,
 }
 
 fn protocol() -> StreamProtocol {
@@ -74,19 +76,30 @@ pub(super) async fn answer_all(
 
 async fn answer(peer: libp2p::PeerId, mut stream: Stream, gate: Option<Arc<dyn Gate>>) -> Option<News> {
     let hello = limited(frames::read(&mut stream, MOST)).await.ok()?;
-    let admission = match gate {
-        Some(gate) => gate.judge(from_libp2p(&peer)?, &hello),
-        None => {
-            let reason = "it takes the task as one that is open to everybody, and shows no membership".to_owned();
-            Admission::Refused { reason }
+    let (bytes, news) = match gate {
+        // Who asks whether the task is open here shows nothing.
+        Some(_) if hello.is_empty() => return None,
+        Some(gate) => {
+            let admission = gate.judge(from_libp2p(&peer)?, &hello);
+            (admission.to_bytes(), News::Judged(admission))
         }
+        None => (vec![OPEN], News::Unlike),
     };
-    let sent = limited(frames::write(&mut stream, &admission.to_bytes())).await;
-    if sent.is_ok() && matches!(admission, Admission::Refused { .. }) {
+    let sent = limited(frames::write(&mut stream, &bytes)).await;
+    if sent.is_ok() && matches!(news, News::Judged(Admission::Refused { .. }) | News::Unlike) {
         // What was answered must arrive before the connection is closed.
         let _ = tokio::time::timeout(PARTING, stream.read(&mut [0])).await;
     }
-    Some(News::Judged(admission))
+    Some(news)
+}
+
+/// Asks a peer that shows nothing whether the task is open to it, so that both can say so. Tells it nothing.
+pub(super) async fn wonder(mut control: Control, peer: libp2p::PeerId, commands: mpsc::Sender<Command>) {
+    if let Ok(answer @ Answer::Open) = ask(&mut control, peer, &[]).await {
+        let news = News::Answered(answer);
+        // The swarm may have ended.
+        let _ = commands.send(Command::Hello { peer, news }).await;
+    }
 }
 
 /// Shows this node to a peer, again and again while that has not decided.

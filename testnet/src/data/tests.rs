@@ -83,7 +83,8 @@ fn wrong_tables_are_refused_by_line() {
     assert_eq!(line(b"1,2,-1\n"), 1);
     assert_eq!(line(b"1\n"), 1);
     assert!(matches!(table(&write(&dir, "b.csv", b"a,b\n"), true), Err(DataError::Format { .. })));
-    assert!(matches!(table(&write(&dir, "c.csv", b"\xff,1\n"), true), Err(DataError::Format { .. })));
+    let no_text = table(&write(&dir, "c.csv", b"\xff,1\n"), true).map(|_| ()).unwrap_err().to_string();
+    assert!(no_text.contains("c.csv"), "{no_text}");
     assert!(matches!(table(&dir.path().join("absent"), true), Err(DataError::Io { .. })));
 }
 

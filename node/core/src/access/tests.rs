@@ -122,6 +122,15 @@ fn a_second_use_is_said_once_with_both_names_and_the_first_stays() {
 }
 
 #[test]
+fn ones_own_use_of_an_invitation_counts() {
+    let (rules, once) = (rules(key(3), Join::Invited), invitation(1, NOW + DAY));
+    let member = Hello::from_bytes(&invited(&key(3), "basel", &once)).unwrap().member;
+    let mut state = State::new(OwnMember { name: "basel".to_owned(), member }, Vec::new());
+    let judged = state.judge(&rules, key(4).peer(), &invited(&key(4), "eve", &once), NOW);
+    assert!(refusal(judged).contains("used up, by basel ("));
+}
+
+#[test]
 fn an_invitation_for_two_takes_two() {
     let (mut state, rules, double) = (state(), rules(key(2), Join::Invited), invitation(2, NOW + DAY));
     for (peer, is_in) in [(3, true), (4, true), (5, false), (3, true)] {

@@ -9,6 +9,7 @@ use peerlearn_runtime::event::{NodeEvent, Stamped};
 use peerlearn_task::Task;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use super::Agreed;
 use super::book::Book;
@@ -16,7 +17,9 @@ use super::told::changes;
 use crate::peer::Components;
 use crate::registry::Home;
 
-/// How often one of the connected peers is asked.
+/// After news, one of the connected peers is asked within this time; then ever more seldom.
+const ASK_SOON: Duration = Duration::from_secs(1);
+/// Without news, one of the connected peers is asked this often.
 const ASK_EVERY: Duration = Duration::from_secs(30);
 /// Peers asked at a time.
 const AT_A_TIME: usize = 4;
@@ -40,14 +43,19 @@ impl Agreeing {
             self.components.events.emit(NodeEvent::Warning { message: message.to_owned() });
         }
         let mut changed = self.book.changes();
-        let mut ticks = tokio::time::interval(ASK_EVERY);
+        let (mut pause, mut due) = (ASK_SOON, Instant::now() + ASK_SOON);
         let permits = Arc::new(tokio::sync::Semaphore::new(AT_A_TIME));
         loop {
             let peer = tokio::select! {
-                _ = ticks.tick() => self.any().await,
+                () = tokio::time::sleep_until(due) => {
+                    pause = (pause * 2).min(ASK_EVERY);
+                    due = Instant::now() + pause;
+                    self.any().await
+                }
                 peer = connected(&mut self.events) => Some(peer),
                 Ok(()) = changed.changed() => {
                     self.consider().await;
+                    (pause, due) = (ASK_SOON, due.min(Instant::now() + ASK_SOON));
                     None
                 }
             };

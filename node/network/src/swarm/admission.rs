@@ -31,6 +31,8 @@ struct Standing {
     let_in: Option<u64>,
     /// Whether this node is let in there.
     lets_in: bool,
+    /// Whether it was asked whether the task is open to it.
+    wondered: bool,
     /// Whether both are true, and it was told.
     welcome: bool,
     /// Shows this node to it.
@@ -69,6 +71,7 @@ impl Admissions {
                 compatible: false,
                 let_in: None,
                 lets_in: false,
+                wondered: false,
                 welcome: false,
                 showing: None,
             });
@@ -107,9 +110,13 @@ impl Driver {
     pub(super) fn on_hello(&mut self, peer: libp2p::PeerId, news: News) {
         match news {
             News::Judged(Admission::Refused { reason }) => {
-                let refuser = if self.admissions.gate.is_some() { Refuser::Here } else { Refuser::There };
-                return self.turn_away(peer, refuser, reason);
+                return self.turn_away(peer, Refuser::Here, reason);
             }
+            News::Answered(Answer::Open) => {
+                let reason = "it takes the task as one that is open to everybody, and shows no membership";
+                return self.turn_away(peer, Refuser::Here, reason.to_owned());
+            }
+            News::Unlike => return self.turn_away(peer, Refuser::There, "no membership was shown".to_owned()),
             News::Answered(Answer::Refused { reason }) => return self.turn_away(peer, Refuser::There, reason),
             News::Answered(Answer::Waits { ref reason }) => {
                 self.tell_not_admitted(peer, Refuser::Undecided, reason.clone())
@@ -160,8 +167,13 @@ impl Driver {
     pub(super) fn sweep(&mut self) {
         self.admissions.swept = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut over = Vec::new();
-        for (peer, standing) in &self.admissions.standings {
+        let (mut over, control) = (Vec::new(), self.streams());
+        for (peer, standing) in &mut self.admissions.standings {
+            let is_mute = standing.compatible && standing.let_in.is_none() && standing.showing.is_none();
+            if is_mute && !standing.wondered && standing.since.elapsed() > PATIENCE / 2 {
+                standing.wondered = true;
+                tokio::spawn(hello::wonder(control.clone(), *peer, self.commands.clone()));
+            }
             match standing.let_in {
                 Some(until) if until < now => over.push((*peer, Some("its membership has ended"))),
                 _ if standing.welcome || standing.since.elapsed() < PATIENCE => {}

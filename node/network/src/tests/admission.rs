@@ -139,17 +139,20 @@ async fn whose_time_is_over_is_hung_up_on() {
 
 #[tokio::test]
 async fn one_whose_task_is_open_is_refused_with_words_at_both_ends() {
-    let (mut ant, mut bat) = (gated(&word("sesame", u64::MAX)).await, peer("/memory/0").await);
-    ant.handle.dial(Some(bat.id()), bat.handle.addresses().await);
-    let (_, refuser, reason) = ant.kept_apart().await;
-    assert!(refuser == Refuser::There && reason.contains("open to everybody"), "{reason}");
-    let (from, refuser, _) = bat
-        .next(|event| match event {
-            NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
-            _ => None,
-        })
-        .await;
-    assert_eq!((from, refuser), (ant.id(), Refuser::There));
+    for ant_dials in [true, false] {
+        let (mut ant, mut bat) = (gated(&word("sesame", u64::MAX)).await, peer("/memory/0").await);
+        let (from, to) = if ant_dials { (&ant, &bat) } else { (&bat, &ant) };
+        from.handle.dial(Some(to.id()), to.handle.addresses().await);
+        let (_, refuser, reason) = ant.kept_apart().await;
+        assert!(refuser == Refuser::Here && reason.contains("open to everybody"), "{reason}");
+        let (from, refuser, reason) = bat
+            .next(|event| match event {
+                NetworkEvent::NotAdmitted { peer, refuser, reason } => Some((peer, refuser, reason)),
+                _ => None,
+            })
+            .await;
+        assert_eq!((from, refuser, reason.as_str()), (ant.id(), Refuser::There, "no membership was shown"));
+    }
 }
 
 /// One that says nothing of itself, sends what it likes and listens: it hears nothing, and what it sends reaches nobody.

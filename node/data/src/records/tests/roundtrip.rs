@@ -68,7 +68,8 @@ proptest! {
     #[test]
     fn a_table_with_numbers_reads_back_without_a_word_about_its_form(
         rows in (2usize..7).prop_flat_map(|width| prop::collection::vec(
-            (prop::collection::vec(-1e3..1e3, width), "[a-z]{1,6}( [a-z]{1,6})?"), 2..30)),
+            (prop::collection::vec(-1e3..1e3, width), // Words such as t and no can be truth values, of which the first row of a file without a header may lack one.
+            "[a-eg-mo-su-x]{2,6}( [a-z]{1,6})?"), 2..30)),
         delimiter in prop::sample::select(vec![",", ";", "\t", "|"]),
         end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
         comma in any::<bool>(),
