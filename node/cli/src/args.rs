@@ -67,6 +67,10 @@ pub enum Command {
     Join(Box<JoinArgs>),
     /// Asks the running node how it is.
     Status(StatusArgs),
+    /// Asks the running node for its peers: the path to each, round-trip time, bytes, models, faults.
+    Peers(StatusArgs),
+    /// Looks for what is wrong with home, machine, network and learning, and says what to do; a node need not run.
+    Doctor(DoctorArgs),
     /// Tells the running node to stop, and waits until it has.
     Stop(HomeArgs),
     /// Measures the model on disk on the data of the settings.
@@ -228,10 +232,10 @@ pub struct TicketArgs {
     pub qr: bool,
 }
 
-/// Arguments of `status`.
+/// Arguments of `status` and `peers`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  peerlearn status\n  peerlearn status --json | jq .round\n  peerlearn status --watch"
+    after_help = "Examples:\n  peerlearn status\n  peerlearn status --json | jq .round\n  peerlearn peers --watch"
 )]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -242,6 +246,21 @@ pub struct StatusArgs {
     /// Go on, once a second, until Ctrl-C.
     #[arg(long, short)]
     pub watch: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0 when nothing is at fault, 1 otherwise.\n\nExamples:\n  peerlearn doctor\n  peerlearn doctor --json | jq '.findings[] | select(.severity == \"fault\")'"
+)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) home: HomeArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Print everything as one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `eval`.

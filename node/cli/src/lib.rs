@@ -7,6 +7,7 @@ mod access;
 mod args;
 mod data;
 mod demo;
+mod doctor;
 mod ending;
 mod error;
 mod join;
@@ -14,6 +15,7 @@ mod measured;
 mod model;
 mod new;
 mod node;
+mod peers;
 mod picture;
 mod screen;
 mod setup;
@@ -67,6 +69,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
             Command::Members(args) => access::members(&args).await,
             Command::Join(args) => join::join(*args).await,
             Command::Status(args) => node::status(&args).await,
+            Command::Peers(args) => peers::peers(&args).await,
+            Command::Doctor(args) => doctor::doctor(&args).await,
             Command::Stop(args) => node::stop(&args).await,
             Command::Eval(args) => model::eval(&args),
             Command::Predict(args) => model::predict(&args),

@@ -30,10 +30,10 @@ use super::status;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a node may take to start before there is none.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// How often `status --watch` looks.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often `status --watch` and `peers --watch` look.
+pub(super) const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Clears a terminal and goes to its upper left corner.
-const CLEAR: &str = "\x1b[2J\x1b[H";
+pub(super) const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub(super) fn init(args: &InitArgs) -> Result<Exit, CliError> {
     let failed = |source| CliError::File { action: "write", path: args.file.clone(), source };
@@ -225,6 +225,9 @@ impl Answerer for Control {
         match ask {
             ControlRequest::Status {} => {
                 serde_json::to_value(self.node.status().await).map_err(|error| error.to_string())
+            }
+            ControlRequest::Report {} => {
+                serde_json::to_value(self.node.report().await).map_err(|error| error.to_string())
             }
             ControlRequest::Ticket {} => Ok(json!(self.node.ticket().await.dealt(self.turn()).to_string())),
             ControlRequest::Invite { uses, seconds, name } => {

@@ -2,10 +2,13 @@
 //!
 //! A Unix domain socket `control.sock` in the home directory, for its owner only. One JSON object a line each way:
 //! `{"ask":"status"}` is answered by `{"ok":…}` or `{"error":"…"}`. Lines have a limit, connections have a limit,
-//! silence has a limit; whatever else arrives is answered with an error and never reaches the node.
+//! silence has a limit; whatever else arrives is answered with an error and never reaches the node. Where all places are taken,
+//! the connection that has been silent longest is closed for the next one.
 
 mod client;
+mod clients;
 mod error;
+mod place;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,8 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 pub enum ControlRequest {
     /// How the node is: a [`crate::status::Status`].
     Status {},
+    /// How it is connected, and what it takes of its machine: a [`crate::doctor::Report`].
+    Report {},
     /// A ticket to it: a string.
     Ticket {},
     /// A ticket with an invitation: a string.

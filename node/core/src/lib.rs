@@ -57,6 +57,7 @@ pub mod access;
 pub mod agreed;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod node;
 pub mod peer;
 pub mod registry;

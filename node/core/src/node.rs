@@ -4,6 +4,7 @@ mod assembly;
 mod builder;
 mod error;
 mod housekeeping;
+mod report;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use peerlearn_runtime::supervisor::Supervisor;
 use crate::access::{Access, Members};
 use crate::agreed::{Agreed, Book};
 use crate::config::NodeConfig;
+use crate::doctor::{Notes, OwnContact};
 use crate::peer::{Components, PeerHandle};
 use crate::registry::{Checkpoint, Home, RegistryHandle};
 use crate::status::{PeerStatus, Phase, Status};
@@ -60,6 +62,11 @@ struct Inner {
     problems: housekeeping::Problems,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     home: Option<Arc<Home>>,
+    /// What is remembered of events.
+    notes: Notes,
+    /// Whom settings, tickets and the command line name.
+    contacts: std::sync::Mutex<Vec<OwnContact>>,
+    max_connections: u32,
 }
 
 impl Node {
@@ -100,6 +107,7 @@ impl Node {
             let addresses = contact.addresses.iter().map(|address| address.0.clone()).collect();
             self.inner.components.network.dial(contact.peer, addresses);
         }
+        self.remember_contact(contact.clone());
         self.inner.machine.contact(contact);
     }
 
@@ -163,7 +171,7 @@ impl Node {
             mass: peer.mass.map(|mass| mass as f64 / UNIT as f64),
             peers: peers.collect(),
             agreed: inner.agreed.as_ref().map(|(agreed, book)| agreed.status(book)),
-            problems: inner.problems.newest(),
+            problems: self.problems(&self.contacts().await),
         }
     }
 

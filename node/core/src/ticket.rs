@@ -138,7 +138,7 @@ pub fn describe(task: &TaskSummary) -> String {
 impl Ticket {
     /// A ticket to a node at these addresses; of many the most useful few are taken, and the task only where it is short.
     pub fn new(peer: PeerId, addresses: &[String], document: &Document) -> Self {
-        let bare = addresses.iter().map(|address| address.split("/p2p/").next().unwrap_or(address).to_owned());
+        let bare = addresses.iter().map(|address| bare(address).to_owned());
         let short = packed(document).len() <= MAX_PACKED;
         Self {
             peer,
@@ -213,6 +213,14 @@ impl Ticket {
             && invitation.as_ref().is_none_or(|invitation| invitation.invite.task == task)
             && document.as_ref().is_none_or(|document| document.definition.id() == task);
         fits.then_some(Self { peer: PeerId(*peer), addresses, task, turn, invitation, document })
+    }
+}
+
+/// An address without the peer at its end; the relay that it may lead through stays.
+fn bare(address: &str) -> &str {
+    match address.rsplit_once("/p2p/") {
+        Some((before, peer)) if !peer.contains('/') => before,
+        _ => address,
     }
 }
 
@@ -305,6 +313,19 @@ mod tests {
         assert_eq!(ticket().dealt(7).to_string().parse(), Ok(ticket().dealt(7)));
         assert!(text.len() < 800, "{}", text.len());
         assert_eq!(ticket().document, Some(document("ward", 10)), "whoever has it needs nothing else");
+    }
+
+    #[test]
+    fn a_ticket_from_behind_a_router_leads_through_relays() {
+        let id = "12D3KooWGjMDBaXhCh9uSx9VRgFUm6KqMrGmEAfWzdRKF5RjYvZr";
+        let relayed = |ip: &str| format!("/ip4/{ip}/udp/65535/quic-v1/p2p/{id}/p2p-circuit");
+        let told = [relayed("203.0.113.111"), relayed("198.51.100.222"), "/ip4/192.168.1.7/tcp/4001".to_owned()];
+        let whole: Vec<String> = told.iter().map(|address| format!("{address}/p2p/{id}")).collect();
+        let ticket = Ticket::new(PeerId([1; 32]), &whole, &document("ward", 10));
+        for address in &told {
+            assert!(ticket.addresses.contains(address) && address.len() < 256, "{address}: {:?}", ticket.addresses);
+        }
+        assert_eq!(ticket.to_string().parse(), Ok(ticket));
     }
 
     #[test]

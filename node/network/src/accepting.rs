@@ -1,5 +1,6 @@
 //! Streams that others open to be sent chunks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -14,7 +15,9 @@ use super::identity::from_libp2p;
 use super::{NetworkEvent, TransportFailure, frames};
 
 /// Inbound streams being negotiated at a time; each holds one small frame.
-const MAX_OPENING: usize = 64;
+const MAX_OPENING: usize = 256;
+/// The same of one peer: who opens streams and is silent takes none from others.
+const MAX_OPENING_PER_PEER: usize = 8;
 
 /// Takes inbound streams, for ever. Nothing but spawning happens in the loop: libp2p drops a stream that nobody waits
 /// for.
@@ -27,14 +30,18 @@ pub(super) async fn accept(
         return tracing::error!("bulk streams are already accepted elsewhere");
     };
     let opening = Arc::new(Semaphore::new(MAX_OPENING));
+    let mut by_peer: BTreeMap<PeerId, Arc<Semaphore>> = BTreeMap::new();
     while let Some((peer, stream)) = streams.next().await {
-        let (Some(peer), Ok(permit)) = (from_libp2p(&peer), Arc::clone(&opening).try_acquire_owned()) else {
-            continue;
-        };
+        let Some(peer) = from_libp2p(&peer) else { continue };
+        // Those with nothing under way are forgotten.
+        by_peer.retain(|_, of_peer| of_peer.available_permits() < MAX_OPENING_PER_PEER);
+        let of_peer = by_peer.entry(peer).or_insert_with(|| Arc::new(Semaphore::new(MAX_OPENING_PER_PEER)));
+        let permits = (Arc::clone(of_peer).try_acquire_owned(), Arc::clone(&opening).try_acquire_owned());
+        let (Ok(of_peer), Ok(permit)) = permits else { continue };
         let events = events.clone();
         tokio::spawn(async move {
             let event = take(peer, stream).await;
-            drop(permit);
+            drop((permit, of_peer));
             if let Some(event) = event {
                 let _ = events.send(event).await;
             }
@@ -50,6 +57,7 @@ async fn take(peer: PeerId, mut stream: Stream) -> Option<NetworkEvent> {
             Err(_) => misbehaved(Fault::Malformed),
         },
         Err(TransportFailure::Malformed) => misbehaved(Fault::TooLong),
+        Err(TransportFailure::Timeout) => misbehaved(Fault::Slow),
         Err(_) => None,
     }
 }

@@ -17,7 +17,7 @@ use super::command::{Command, Ends, SwarmLink};
 use super::counting::Counters;
 use super::environment::NetworkEnvironment;
 use super::identity::{Identity, libp2p_text, to_libp2p};
-use super::{NetworkConfig, NetworkError, NetworkEvent, SummaryBook, TransportFailure, summaries};
+use super::{Connectivity, NetworkConfig, NetworkError, NetworkEvent, SummaryBook, TransportFailure, summaries};
 
 /// The network, for other components. Cloning is cheap.
 #[derive(Clone)]
@@ -90,6 +90,7 @@ impl NetworkHandle {
                 match command {
                     Command::Addresses { reply } => drop(reply.send(Vec::new())),
                     Command::Connections { reply } => drop(reply.send(Vec::new())),
+                    Command::Connectivity { reply } => drop(reply.send(Connectivity::default())),
                     command => unanswered.push(command),
                 }
             }
@@ -120,6 +121,13 @@ impl NetworkHandle {
     pub async fn connections(&self) -> Vec<PeerId> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Connections { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// How this node is connected; empty while the network is down.
+    pub async fn connectivity(&self) -> Connectivity {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Connectivity { reply });
         answer.await.unwrap_or_default()
     }
 

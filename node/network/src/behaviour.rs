@@ -16,12 +16,18 @@ use libp2p::{mdns, swarm::behaviour::toggle::Toggle};
 use peerlearn_protocols::id::TaskId;
 use peerlearn_protocols::wire::{Signed, VERSION, Wire};
 
+use super::doors::Doors;
 use super::frames::Frames;
+use super::nat::Nat;
 use super::valve::Valve;
 use super::{NetworkConfig, NetworkError};
 
 pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
 
+/// Time between two pings on a connection, and longest wait for one.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(5);
+/// Handshakes of others at a time.
+const MOST_HANDSHAKES: u32 = 256;
 /// Questions from one connection at a time.
 const MAX_QUESTIONS: usize = 16;
 /// Gossip messages queued for one peer: at 4 KiB each, half a megabyte.
@@ -30,6 +36,7 @@ const GOSSIP_QUEUE: usize = 128;
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub limits: connection_limits::Behaviour,
+    pub doors: Doors,
     pub blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub identify: identify::Behaviour,
     pub ping: ping::Behaviour,
@@ -40,6 +47,7 @@ pub(super) struct Behaviour {
     pub bulk: Valve<libp2p_stream::Behaviour>,
     /// Streams of peers that need not have been let in: the first words, and those who ask for the task.
     pub streams: libp2p_stream::Behaviour,
+    pub nat: Nat,
 }
 
 /// The protocol that carries questions and answers.
@@ -102,8 +110,11 @@ impl Behaviour {
     pub fn new(keypair: &Keypair, task: TaskId, config: &NetworkConfig) -> Result<Self, NetworkError> {
         let most = config.max_connections;
         let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(Some(most.min(64)))
+            // Handshakes have a time limit, and each address its share.
+            .with_max_pending_incoming(Some(MOST_HANDSHAKES))
             .with_max_pending_outgoing(Some(most.min(64)))
+            // The rest is for those that this node looks for itself.
+            .with_max_established_incoming(Some((most - most / 4).max(1)))
             .with_max_established(Some(most))
             .with_max_established_per_peer(Some(4));
         let describe = identify::Config::new(self_description(task), keypair.public())
@@ -115,15 +126,17 @@ impl Behaviour {
         let protocols = [(control_protocol()?, ProtocolSupport::Full)];
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
+            doors: Doors::new(most),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(describe),
-            ping: ping::Behaviour::default(),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_EVERY)),
             #[cfg(feature = "mdns")]
             mdns: Toggle::from(config.mdns.then(|| local_peers(keypair)).flatten()),
             gossip: Valve::new(gossip(task)?),
             control: Valve::new(request_response::Behaviour::with_codec(Frames, protocols, timeout)),
             bulk: Valve::new(libp2p_stream::Behaviour::new()),
             streams: libp2p_stream::Behaviour::new(),
+            nat: Nat::new(keypair.public().to_peer_id(), config),
         })
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Command {
     Respond { channel: ResponseChannel<Vec<u8>>, frame: Vec<u8> },
     Addresses { reply: oneshot::Sender<Vec<String>> },
     Connections { reply: oneshot::Sender<Vec<PeerId>> },
+    Resolved { name: libp2p::Multiaddr, found: Result<Vec<String>, String> },
+    Connectivity { reply: oneshot::Sender<super::Connectivity> },
     Hello { peer: libp2p::PeerId, news: News },
     Move,
 }

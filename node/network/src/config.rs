@@ -5,6 +5,7 @@ use std::time::Duration;
 use peerlearn_runtime::settings::{SettingError, duration};
 use serde::{Deserialize, Serialize};
 
+use super::RelayMode;
 use super::identity::is_multiaddress;
 
 /// Settings of the network.
@@ -17,6 +18,11 @@ pub struct NetworkConfig {
     pub contacts: Vec<String>,
     /// Whether to look for peers on the local network by mDNS.
     pub mdns: bool,
+    /// Whether connections of peers behind routers are carried here while this node can be reached, and its own by others while it
+    /// cannot.
+    pub relay: RelayMode,
+    /// Whether to ask the router at home, by UPnP, to pass connections on to this node.
+    pub port_mapping: bool,
     /// Most connections at a time. A peer needs its gossip mesh (12) and those it pulls from and serves.
     pub max_connections: u32,
     /// Longest time a question to a peer may take.
@@ -30,6 +36,8 @@ impl Default for NetworkConfig {
             listen: [Self::any_port("0.0.0.0"), Self::any_port("::")].concat(),
             contacts: Vec::new(),
             mdns: cfg!(feature = "mdns"),
+            relay: RelayMode::Auto,
+            port_mapping: cfg!(feature = "upnp"),
             max_connections: 128,
             request_timeout: Duration::from_secs(10),
         }
@@ -57,6 +65,8 @@ impl NetworkConfig {
         }
         let can = cfg!(feature = "mdns") || !self.mdns;
         SettingError::check(can, "network.mdns", self.mdns, "false: this program was built without mdns")?;
+        let can = cfg!(feature = "upnp") || !self.port_mapping;
+        SettingError::check(can, "network.port_mapping", self.port_mapping, "false: this program was built without upnp")?;
         let connections = self.max_connections;
         SettingError::check(connections >= 2, "network.max_connections", connections, "2 or more")?;
         let timeout = self.request_timeout;

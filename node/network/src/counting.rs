@@ -1,25 +1,78 @@
-//! Counts the bytes of all streams of a node, below the protocols and above encryption.
+//! Counts the bytes of all streams of a node and of each peer, below the protocols and above encryption.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
+use libp2p::PeerId;
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 
-/// Bytes received and sent since the start.
+/// Most peers counted by themselves; those beyond are counted in the sum only.
+const MAX_COUNTED: usize = 512;
+
+/// Bytes received and sent.
+#[derive(Debug, Default)]
+struct Count {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Count {
+    fn read(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+}
+
+/// Bytes received and sent since the start. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
-    received: Arc<AtomicU64>,
-    sent: Arc<AtomicU64>,
+    sum: Arc<Count>,
+    /// Of the peer whose streams these are.
+    own: Option<Arc<Count>>,
+    peers: Arc<Mutex<BTreeMap<PeerId, Arc<Count>>>>,
 }
 
 impl Counters {
     /// Received, sent.
     pub fn read(&self) -> (u64, u64) {
-        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+        self.sum.read()
+    }
+
+    /// Counts in the sum and, beside it, for this peer, over all of its connections. When too many peers are counted, those without
+    /// a connection are forgotten.
+    pub fn of(&self, peer: &PeerId) -> Self {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers.len() >= MAX_COUNTED && !peers.contains_key(peer) {
+            peers.retain(|_, count| Arc::strong_count(count) > 1);
+        }
+        let own = match peers.get(peer) {
+            Some(count) => Some(Arc::clone(count)),
+            None if peers.len() >= MAX_COUNTED => None,
+            None => Some(Arc::clone(peers.entry(*peer).or_default())),
+        };
+        Self { sum: Arc::clone(&self.sum), own, peers: Arc::clone(&self.peers) }
+    }
+
+    /// Tells of each peer that is counted by itself what was received and sent.
+    pub fn each(&self, mut tell: impl FnMut(&PeerId, (u64, u64))) {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.iter().for_each(|(peer, count)| tell(peer, count.read()));
+    }
+
+    fn received(&self, bytes: usize) {
+        for count in [&self.sum].into_iter().chain(&self.own) {
+            count.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn sent(&self, bytes: usize) {
+        for count in [&self.sum].into_iter().chain(&self.own) {
+            count.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -70,7 +123,7 @@ pub struct CountingStream<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for CountingStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        self.counters.received.fetch_add(read as u64, Ordering::Relaxed);
+        self.counters.received(read);
         Poll::Ready(Ok(read))
     }
 }
@@ -78,7 +131,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountingStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for CountingStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buffer))?;
-        self.counters.sent.fetch_add(written as u64, Ordering::Relaxed);
+        self.counters.sent(written);
         Poll::Ready(Ok(written))
     }
 
@@ -88,5 +141,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for CountingStream<S> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(counters: &Counters, wanted: &PeerId) -> Option<(u64, u64)> {
+        let mut found = None;
+        counters.each(|peer, count| found = if peer == wanted { Some(count) } else { found });
+        found
+    }
+
+    #[test]
+    fn peers_are_counted_beside_the_sum_and_their_number_is_bounded() {
+        let counters = Counters::default();
+        let (ant, bat) = (PeerId::random(), PeerId::random());
+        let (of_ant, of_bat) = (counters.of(&ant), counters.of(&bat));
+        of_ant.received(3);
+        of_bat.sent(4);
+        counters.of(&ant).sent(1);
+        assert_eq!(counters.read(), (3, 5));
+        assert_eq!(of(&counters, &ant), Some((3, 1)));
+        assert_eq!(of(&counters, &bat), Some((0, 4)));
+        for _ in 0..2 * MAX_COUNTED {
+            drop(counters.of(&PeerId::random()));
+        }
+        assert!(counters.peers.lock().unwrap().len() <= MAX_COUNTED);
+        assert_eq!(of(&counters, &ant), Some((3, 1)), "one that is connected is not forgotten");
     }
 }

@@ -1,9 +1,11 @@
 //! What the network tells its owner, and the tokens by which the owner answers.
 
+use std::time::Duration;
+
 use libp2p::gossipsub::MessageId;
 use libp2p::request_response::ResponseChannel;
 use peerlearn_protocols::id::PeerId;
-use peerlearn_protocols::membership::Acceptance;
+use peerlearn_protocols::membership::{Acceptance, Scope};
 use peerlearn_protocols::score::Fault;
 use peerlearn_protocols::wire::{Announcement, BulkRequest, Request, Response, Wire};
 use tokio::sync::mpsc;
@@ -29,6 +31,13 @@ pub enum NetworkEvent {
         peer: PeerId,
         /// Whether this node dialled.
         dialled: bool,
+        /// How far the address reaches over which it is connected.
+        scope: Scope,
+    },
+    /// This machine, or this process, stood still for so long; all connections are made anew.
+    Slept {
+        /// How long.
+        slept: Duration,
     },
     /// The last connection to a peer that was `Connected` ended.
     Disconnected {
@@ -41,6 +50,13 @@ pub enum NetworkEvent {
         peer: Option<PeerId>,
         /// Why.
         reason: String,
+    },
+    /// Another node runs under the key of this one; told once for each direction.
+    SameIdentity {
+        /// Where it is, or where it came from.
+        address: String,
+        /// Whether this node dialled.
+        dialled: bool,
     },
     /// A peer was disconnected because it does not belong here.
     Refused {
@@ -57,6 +73,13 @@ pub enum NetworkEvent {
         refuser: Refuser,
         /// Why, in words.
         reason: String,
+    },
+    /// This node and a peer that had met through a relay have tried to connect directly, both at the same moment.
+    Punched {
+        /// The peer.
+        peer: PeerId,
+        /// Why that came to nothing; `None` where a direct connection is up.
+        failed: Option<String>,
     },
     /// mDNS found a program at these addresses.
     Found {

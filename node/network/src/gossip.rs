@@ -48,11 +48,25 @@ const BURST: f64 = 1000.0;
 /// Messages a second a neighbour may pass on in the long run; a topic carries 4 a second by design.
 const SUSTAINED: f64 = 50.0;
 
+/// One fault is counted for so many messages too many.
+const BLAMED: u64 = 1000;
+
+/// What becomes of a message by the number of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allowance {
+    /// It is looked at.
+    Taken,
+    /// It is one too many.
+    Dropped,
+    /// So were many before it.
+    Blamed,
+}
+
 /// How many messages each neighbour may still pass on; spent before anything is decoded or verified.
 #[derive(Debug)]
 pub(super) struct Allowances {
     since: Instant,
-    buckets: BTreeMap<libp2p::PeerId, TokenBucket>,
+    buckets: BTreeMap<libp2p::PeerId, (TokenBucket, u64)>,
 }
 
 impl Allowances {
@@ -60,12 +74,19 @@ impl Allowances {
         Self { since: Instant::now(), buckets: BTreeMap::new() }
     }
 
-    pub fn spend(&mut self, peer: libp2p::PeerId) -> bool {
+    /// Counts a message that a peer passed on. What waited for minutes comes at once, which is nobody's fault; only who goes on
+    /// and on is blamed.
+    pub fn spend(&mut self, peer: libp2p::PeerId) -> Allowance {
         if self.buckets.len() >= MAX_BUCKETS && !self.buckets.contains_key(&peer) {
             self.buckets.pop_first();
         }
         let now = Time::ZERO + self.since.elapsed();
-        self.buckets.entry(peer).or_insert_with(|| TokenBucket::full(now, BURST)).spend(now, BURST, SUSTAINED)
+        let (bucket, excess) = self.buckets.entry(peer).or_insert_with(|| (TokenBucket::full(now, BURST), 0));
+        if bucket.spend(now, BURST, SUSTAINED) {
+            return Allowance::Taken;
+        }
+        *excess += 1;
+        if *excess % BLAMED == 0 { Allowance::Blamed } else { Allowance::Dropped }
     }
 
     pub fn forget(&mut self, peer: &libp2p::PeerId) {

@@ -78,7 +78,13 @@ pub(crate) fn from_libp2p(peer: &libp2p::PeerId) -> Option<PeerId> {
 
 /// The peer that an address ends in, if it names one.
 pub(crate) fn peer_in(address: &Multiaddr) -> Option<libp2p::PeerId> {
-    address.iter().find_map(|part| if let Protocol::P2p(peer) = part { Some(peer) } else { None })
+    // Not the relay that one may lead through.
+    address.iter().last().and_then(|part| if let Protocol::P2p(peer) = part { Some(peer) } else { None })
+}
+
+/// The peer that a multiaddress ends in; `None` for one that ends in none, and for a text that is no multiaddress.
+pub fn peer_at(text: &str) -> Option<PeerId> {
+    peer_in(&text.parse().ok()?).as_ref().and_then(from_libp2p)
 }
 
 /// A peer as libp2p writes it, `12D3Koo…`; the hexadecimal form for bytes that are no key.

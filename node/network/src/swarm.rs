@@ -2,6 +2,10 @@
 
 mod admission;
 mod control;
+mod doubles;
+mod liveness;
+mod nat;
+mod paths;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -25,11 +29,12 @@ use self::admission::Admissions;
 use super::behaviour::{Behaviour, BehaviourEvent, Compatibility, compatibility, topic};
 use super::command::Command;
 use super::counting::Counters;
+use super::dialling::DialBudget;
 use super::environment::NetworkEnvironment;
 use super::event::VerdictToken;
-use super::gossip::{self, Allowances};
+use super::gossip::{self, Allowance, Allowances};
 use super::identity::{Identity, from_libp2p, peer_in, to_libp2p};
-use super::listening::{is_any_ip6, is_link_local, is_loopback, listen, listen_again, listen_alone, why_not_dialled};
+use super::listening::{is_any_ip6, listen, listen_again, listen_alone, why_not_dialled};
 use super::{NetworkConfig, NetworkError, NetworkEvent, TransportFailure, names, transport};
 
 /// Events that may wait for the owner; beyond that the swarm is not polled until some are taken.
@@ -59,6 +64,10 @@ pub(super) struct Driver {
     admissions: Admissions,
     /// Who is blocked, and until when.
     bans: BTreeMap<libp2p::PeerId, Instant>,
+    paths: paths::Paths,
+    liveness: liveness::Liveness,
+    budget: DialBudget,
+    doubles: doubles::Doubles,
 }
 
 impl Driver {
@@ -72,10 +81,12 @@ impl Driver {
         commands: mpsc::Sender<Command>,
     ) -> Result<Self, NetworkError> {
         let keypair = identity.keypair();
+        let mut behaviour = Behaviour::new(&keypair, task, config)?;
         let transport = transport::build(&keypair, counters)?;
+        let relayed = behaviour.nat.relayed(keypair.public().to_peer_id());
+        let transport = transport::with_relays(transport, relayed, &keypair)?;
         #[cfg(any(feature = "faults", test))]
         let transport = super::links::shaped(transport, environment.links.as_ref());
-        let mut behaviour = Behaviour::new(&keypair, task, config)?;
         environment.gate.iter().for_each(|_| behaviour.shut());
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
@@ -106,6 +117,10 @@ impl Driver {
             allowances: Allowances::new(),
             admissions: Admissions::new(environment.gate.clone()),
             bans: BTreeMap::new(),
+            paths: paths::Paths::new(counters),
+            liveness: liveness::Liveness::new(),
+            budget: DialBudget::new(),
+            doubles: doubles::Doubles::default(),
         })
     }
 
@@ -139,6 +154,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = sleep_until(unban), if unban.is_some() => self.end_bans(),
+                () = sleep_until(Some(self.next_look())) => self.look(),
                 () = sleep_until(sweep), if sweep.is_some() => self.sweep(),
                 permit = events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),
@@ -177,6 +193,9 @@ impl Driver {
                     self.peers.iter().filter(|(_, compatible)| **compatible).filter_map(|(peer, _)| from_libp2p(peer));
                 let _ = reply.send(compatible.collect());
             }
+            Command::Resolved { name, found } => self.on_resolved(&name, found),
+            // Whoever asked may have stopped waiting.
+            Command::Connectivity { reply } => drop(reply.send(self.connectivity())),
             Command::Hello { peer, news } => self.on_hello(peer, news),
             Command::Move => self.change_address(),
         }
@@ -232,15 +251,20 @@ impl Driver {
     fn dial(&mut self, peer: Option<PeerId>, addresses: &[String]) {
         let addresses: Vec<Multiaddr> = addresses.iter().filter_map(|address| address.parse().ok()).collect();
         let named = peer.as_ref().and_then(to_libp2p).or_else(|| addresses.iter().find_map(peer_in));
+        self.heed_dial(&addresses);
         let own = *self.swarm.local_peer_id();
         let options: Vec<DialOpts> = match named {
-            Some(named) if named == own => return,
-            Some(named) => vec![
-                DialOpts::peer_id(named)
-                    .condition(PeerCondition::DisconnectedAndNotDialing)
-                    .addresses(addresses)
-                    .build(),
-            ],
+            Some(named) if named == own || self.swarm.is_connected(&named) => return,
+            Some(named) => {
+                let allowed = self.budget.allow(&named, addresses);
+                if allowed.is_empty() {
+                    let reason = "no address may be dialled: it has none, or too many unknown peers were dialled there"
+                        .to_owned();
+                    return self.tell(NetworkEvent::DialFailed { peer: from_libp2p(&named), reason });
+                }
+                let options = DialOpts::peer_id(named).condition(PeerCondition::DisconnectedAndNotDialing);
+                vec![options.addresses(allowed).build()]
+            }
             None => {
                 let (names, addresses) = addresses.into_iter().partition(names::is_name);
                 self.dial_names(names);
@@ -256,25 +280,6 @@ impl Driver {
                     self.tell(NetworkEvent::DialFailed { peer, reason: why_not_dialled(&error) });
                 }
             }
-        }
-    }
-
-    /// Asks the system for the addresses behind names of nobody in particular, and comes back to dial each.
-    fn dial_names(&self, names: Vec<Multiaddr>) {
-        for name in names {
-            let (commands, events) = (self.commands.clone(), self.events.clone());
-            tokio::spawn(async move {
-                match names::addresses(&name).await {
-                    Ok(addresses) => {
-                        // The swarm may have ended meanwhile.
-                        let _ = commands.send(Command::Dial { peer: None, addresses }).await;
-                    }
-                    Err(error) => {
-                        let reason = format!("{name}: {error}");
-                        let _ = events.send(NetworkEvent::DialFailed { peer: None, reason }).await;
-                    }
-                }
-            });
         }
     }
 
@@ -315,18 +320,10 @@ impl Driver {
         let _ = reply.send(Err(refusal));
     }
 
-    fn addresses(&self) -> Vec<String> {
-        let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().chain(self.swarm.listeners()).collect();
-        // Without the name of the interface, which differs at each end, nobody can dial them.
-        addresses.retain(|address| !is_link_local(address));
-        addresses.sort_by_key(|address| is_loopback(address));
-        let mut texts: Vec<String> = addresses.into_iter().map(Multiaddr::to_string).collect();
-        let mut seen = BTreeSet::new();
-        texts.retain(|text| seen.insert(text.clone()));
-        texts
-    }
-
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        self.paths.note(&event);
+        self.heed_incoming(&event);
+        self.watch(&event);
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
@@ -339,7 +336,8 @@ impl Driver {
             SwarmEvent::NewListenAddr { .. }
             | SwarmEvent::ExpiredListenAddr { .. }
             | SwarmEvent::ListenerClosed { .. }
-            | SwarmEvent::ExternalAddrConfirmed { .. } => {
+            | SwarmEvent::ExternalAddrConfirmed { .. }
+            | SwarmEvent::ExternalAddrExpired { .. } => {
                 let addresses = self.addresses();
                 self.tell(NetworkEvent::Listening { addresses });
             }
@@ -358,17 +356,11 @@ impl Driver {
         }
     }
 
-    fn on_dial_error(&mut self, peer: Option<libp2p::PeerId>, error: &DialError) {
-        if matches!(error, DialError::DialPeerConditionFalse(_) | DialError::Aborted | DialError::LocalPeerId { .. }) {
-            return;
-        }
-        let peer = peer.as_ref().and_then(from_libp2p);
-        self.tell(NetworkEvent::DialFailed { peer, reason: why_not_dialled(error) });
-    }
-
     fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+            BehaviourEvent::Nat(event) => self.on_nat(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, connection_id }) => {
+                self.seen_through(connection_id, peer_id, &info);
                 self.on_described(peer_id, &info.protocol_version);
             }
             BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
@@ -403,14 +395,17 @@ impl Driver {
         if let Some(compatible @ false) = self.peers.get_mut(&libp2p_peer) {
             *compatible = true;
             let dialled = self.dialled.get(&libp2p_peer).copied().unwrap_or(false);
-            self.tell(NetworkEvent::Connected { peer, dialled });
+            let scope = self.liveness.scope(&libp2p_peer);
+            self.budget.prove(libp2p_peer);
+            self.tell(NetworkEvent::Connected { peer, dialled, scope });
         }
     }
 
     fn on_gossip(&mut self, source: libp2p::PeerId, message: MessageId, bytes: &[u8]) {
         let opened = match self.allowances.spend(source) {
-            true => gossip::open(self.task, bytes),
-            false => Err(Fault::Flood),
+            Allowance::Taken => gossip::open(self.task, bytes),
+            Allowance::Dropped => return self.judge(&message, &source, Acceptance::Ignore),
+            Allowance::Blamed => Err(Fault::Flood),
         };
         match opened {
             Ok((author, _)) if self.admissions.refuses(&author) => self.judge(&message, &source, Acceptance::Ignore),

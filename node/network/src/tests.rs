@@ -2,6 +2,8 @@
 
 mod admission;
 mod hostile;
+mod nat;
+mod paths;
 mod summaries;
 
 use std::sync::Arc;

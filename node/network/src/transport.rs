@@ -1,17 +1,22 @@
-//! TCP with Noise and Yamux, QUIC, and in-process memory channels; names resolved by DNS where the system has a
-//! resolver.
+//! TCP with Noise and Yamux, QUIC, in-process memory channels, and any of them through a relay; names resolved by DNS where the
+//! system has a resolver.
+
+use std::time::Duration;
 
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerBox};
+use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 #[cfg(feature = "quic")]
 use libp2p::quic;
-use libp2p::{PeerId, Transport, noise, tcp, yamux};
+use libp2p::{PeerId, Transport, noise, relay, tcp, yamux};
 
 use super::NetworkError;
 use super::counting::{Counters, CountingMuxer};
 
+/// Longest time until a connection is encrypted and multiplexed: who is silent for longer makes room.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Streams a connection may have: pulls, questions, gossip, ping and identify of one peer need a dozen.
 const MAX_STREAMS: usize = 64;
 
@@ -22,7 +27,7 @@ pub(super) fn build(keypair: &Keypair, counters: &Counters) -> Result<Connection
     let memory = MemoryTransport::default();
     let memory = memory.upgrade(Version::V1Lazy).authenticate(noise(keypair)?).multiplex(yamux());
     let counting = counters.clone();
-    let memory = memory.map(move |(peer, muxer), _| (peer, count(muxer, &counting)));
+    let memory = memory.map(move |(peer, muxer), _| (peer, count(muxer, &counting.of(&peer))));
     let sockets = match libp2p::dns::tokio::Transport::system(sockets(keypair, counters)?) {
         Ok(named) => named.boxed(),
         // A container without /etc/resolv.conf, say: addresses with numbers still work.
@@ -31,14 +36,26 @@ pub(super) fn build(keypair: &Keypair, counters: &Counters) -> Result<Connection
             sockets(keypair, counters)?
         }
     };
-    Ok(OrTransport::new(memory, sockets).map(|either, _| either.into_inner()).boxed())
+    let all = OrTransport::new(memory, sockets).map(|either, _| either.into_inner());
+    Ok(TransportTimeout::new(all, HANDSHAKE).boxed())
+}
+
+/// The same, and connections through relays. Their bytes are counted already, as those of the connection to the relay.
+pub(super) fn with_relays(
+    direct: Connections,
+    relayed: relay::client::Transport,
+    keypair: &Keypair,
+) -> Result<Connections, NetworkError> {
+    let relayed = relayed.upgrade(Version::V1Lazy).authenticate(noise(keypair)?).multiplex(yamux());
+    let relayed = relayed.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    Ok(OrTransport::new(relayed, direct).map(|either, _| either.into_inner()).boxed())
 }
 
 fn sockets(keypair: &Keypair, counters: &Counters) -> Result<Connections, NetworkError> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
     let tcp = tcp.upgrade(Version::V1Lazy).authenticate(noise(keypair)?).multiplex(yamux());
     let counting = counters.clone();
-    let tcp = tcp.map(move |(peer, muxer), _| (peer, count(muxer, &counting)));
+    let tcp = tcp.map(move |(peer, muxer), _| (peer, count(muxer, &counting.of(&peer))));
     #[cfg(feature = "quic")]
     let tcp = OrTransport::new(quic(keypair, counters), tcp).map(|either, _| either.into_inner());
     Ok(tcp.boxed())
@@ -49,7 +66,7 @@ fn quic(keypair: &Keypair, counters: &Counters) -> Connections {
     let mut config = quic::Config::new(keypair);
     config.max_concurrent_stream_limit = MAX_STREAMS as u32;
     let counting = counters.clone();
-    quic::tokio::Transport::new(config).map(move |(peer, muxer), _| (peer, count(muxer, &counting))).boxed()
+    quic::tokio::Transport::new(config).map(move |(peer, muxer), _| (peer, count(muxer, &counting.of(&peer)))).boxed()
 }
 
 fn noise(keypair: &Keypair) -> Result<noise::Config, NetworkError> {

@@ -86,10 +86,22 @@ pub enum NodeEvent {
         /// Whether this node dialled.
         dialled: bool,
     },
+    /// The machine, or the process, stood still; all connections are made anew.
+    Slept {
+        /// For how long, in seconds.
+        seconds: u64,
+    },
     /// The last connection to a peer ended.
     PeerDisconnected {
         /// The peer.
         peer: PeerId,
+    },
+    /// This node and a peer that had met through a relay have tried to connect directly.
+    Punched {
+        /// The peer.
+        peer: PeerId,
+        /// Why that came to nothing; `None` where a direct connection is up.
+        failed: Option<String>,
     },
     /// A peer that does not belong here was disconnected.
     PeerRefused {

@@ -5,7 +5,7 @@
 //! which step failed. Here the name is fixed, so that the next attempt takes the place of what a killed one left.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -32,7 +32,8 @@ pub enum Readers {
 }
 
 /// Writes a file aside, syncs it, renames it into place and syncs the directory: after kill -9 or a loss of power at
-/// any instant, the old file or the new one is there.
+/// any instant, the old file or the new one is there. The file aside, `path` with the ending `tmp`, is always a new one:
+/// what a killed process left under its name is removed, and a link there is removed and not followed.
 ///
 /// # Errors
 /// The system refused; the old file is then untouched.
@@ -48,8 +49,13 @@ pub fn write_whole(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), Wr
 
 fn write_aside(path: &Path, aside: &Path, bytes: &[u8], readers: Readers) -> Result<(), WriteError> {
     let failed = |action| move |source| WriteError { action, path: path.to_owned(), source };
+    match std::fs::remove_file(aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove what is left aside of")(error)),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
+    // O_EXCL: whoever puts something under this name in between, a link to a foreign file say, makes the write fail.
+    options.create_new(true).write(true);
     #[cfg(unix)]
     if readers == Readers::Owner {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -61,4 +67,35 @@ fn write_aside(path: &Path, aside: &Path, bytes: &[u8], readers: Readers) -> Res
     // The rename itself is only safe once the directory is.
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("sync the directory of"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_under_the_name_of_the_file_aside_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (foreign, path) = (folder.path().join("foreign"), folder.path().join("identity.key"));
+        std::fs::write(&foreign, "not ours").unwrap();
+        symlink(&foreign, folder.path().join("identity.tmp")).unwrap();
+        write_whole(&path, b"secret", Readers::Owner).unwrap();
+        assert_eq!(std::fs::read(&foreign).unwrap(), b"not ours");
+        assert_eq!(std::fs::read(&path).unwrap(), b"secret");
+        assert!(std::fs::symlink_metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_aside_is_replaced_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, path) = (folder.path().join("identity.tmp"), folder.path().join("identity.key"));
+        std::fs::write(&left, "half of it, and longer than the whole").unwrap();
+        std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o666)).unwrap();
+        write_whole(&path, b"secret", Readers::Owner).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"secret");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert!(!left.exists());
+    }
 }

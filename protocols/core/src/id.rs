@@ -91,7 +91,7 @@ id! {
     PeerId
 }
 id! {
-    /// A task: the blake3 hash of what all peers of a network agree on (see [`crate::task::Task::id`]).
+    /// A task: the blake3 hash of what all peers of a network agree on; see `Definition::id` of `peerlearn-task`.
     TaskId
 }
 id! {

@@ -19,9 +19,12 @@
 
 mod config;
 mod contacts;
+mod drawing;
 mod gossip;
 mod input;
+mod known;
 mod output;
+mod scope;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,5 +32,7 @@ mod view;
 
 pub use config::MembershipConfig;
 pub use input::{Contact, Input};
+pub use known::Known;
 pub use output::{Acceptance, Output};
-pub use state::{Known, Membership};
+pub use scope::Scope;
+pub use state::Membership;

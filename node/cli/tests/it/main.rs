@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod doctor;
 mod errors;
 mod first_hour;
 mod kill;

@@ -20,6 +20,9 @@ pub struct MembershipSettings {
     pub announce_every: Duration,
     /// Connections below which known peers are dialled without being drawn.
     pub min_connections: usize,
+    /// Connections kept up in the long run, however many peers there are. Above it, draws prefer connected peers, and
+    /// connections of no use for longest are ended. Has no effect where the neighbours are those of a graph or a view.
+    pub degree: usize,
     /// Who is drawn: `uniform` (all alike, Epidemic Learning), `guarded` (all origins alike, so that keys alone win
     /// nothing; peers on local addresses alike), `view:SIZE` (from a bounded view that shuffles keep fresh, for
     /// networks larger than anyone can know; all peers of a network or none), or the neighbours in a graph over the
@@ -56,6 +59,7 @@ impl Default for MembershipSettings {
             max_peers: machine.max_peers,
             announce_every: machine.announce_every,
             min_connections: machine.min_connections,
+            degree: machine.degree,
             sampling: Topology::default(),
             shuffle_every: machine.shuffle_every,
         }
@@ -79,6 +83,8 @@ impl MembershipSettings {
         )?;
         let least = self.min_connections;
         SettingError::check(least <= 64, "membership.min_connections", least, "at most 64")?;
+        let (degree, want) = (self.degree, "at least 4 and at least membership.min_connections");
+        SettingError::check(degree >= least.max(4), "membership.degree", degree, want)?;
         let every = self.shuffle_every;
         // Others take five shuffles a second of one peer.
         SettingError::check(every >= Duration::from_millis(250), "membership.shuffle_every", every, "250ms or longer")
@@ -93,6 +99,7 @@ impl MembershipSettings {
             max_peers: self.max_peers,
             announce_every: self.announce_every,
             min_connections: self.min_connections,
+            degree: self.degree,
             shuffle_every: self.shuffle_every,
             sampling: self.sampling.clone().resolve(read_edges)?,
             ..MembershipConfig::default()

@@ -5,7 +5,7 @@ use toml::Value;
 use super::NodeConfig;
 
 /// Key and what it says of it, in the order of the file.
-const WORDS: [(&str, &str); 63] = [
+const WORDS: [(&str, &str); 66] = [
     ("task.network", "A word that keeps otherwise equal networks apart."),
     ("task.model", "The model: linear, mlp:SIZES or cnn. All peers of a network have the same."),
     (
@@ -113,6 +113,10 @@ const WORDS: [(&str, &str); 63] = [
     ("exchange.max_inbound", "Pulls served at a time."),
     ("membership.max_peers", "Most peers known at a time."),
     ("membership.announce_every", "Least time between two announcements in a quiet network."),
+    (
+        "membership.degree",
+        "Connections kept up in the long run, however many peers there are: beyond it draws prefer connected peers.",
+    ),
     ("membership.min_connections", "Connections below which known peers are dialled without being drawn."),
     (
         "membership.sampling",
@@ -124,6 +128,12 @@ const WORDS: [(&str, &str); 63] = [
     ("network.listen", "Where to listen, as multiaddresses; port 0 takes any free one."),
     ("network.contacts", "Multiaddresses or tickets of peers to dial at the start."),
     ("network.mdns", "Whether to look for peers on the local network."),
+    (
+        "network.relay",
+        "Whether to carry connections of peers behind routers while this node is reached, and have its own carried while it \
+         is not: auto, on (it is reached, whatever its addresses look like) or off.",
+    ),
+    ("network.port_mapping", "Whether to ask the router at home, by UPnP, to pass connections on to this node."),
     ("network.max_connections", "Most connections at a time."),
     ("network.request_timeout", "Longest time a question to a peer may take."),
 ];

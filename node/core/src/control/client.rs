@@ -1,37 +1,56 @@
 //! The side of the command line.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
+use super::place::Place;
 use super::{ControlError, ControlRequest, MAX_ANSWER, SOCKET};
 
 /// Longest time an answer may take; status takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before the next try where too many others connect.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Asks the node that runs in `home`.
 ///
 /// # Errors
 /// No node runs there, it does not answer, or it says no.
 pub async fn ask(home: &Path, ask: &ControlRequest) -> Result<Value, ControlError> {
-    let path = home.join(SOCKET);
-    let stream = UnixStream::connect(&path).await.map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-            ControlError::NotRunning { home: home.to_owned() }
-        }
-        _ => ControlError::Io { action: "reach", path, source },
+    let until = Instant::now() + PATIENCE;
+    let stream = connect(home, until).await.map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NotRunning { home: home.to_owned() },
+        _ => ControlError::Io { action: "reach", path: home.join(SOCKET), source },
     })?;
     let bad = |reason: String| ControlError::BadAnswer { home: home.to_owned(), reason };
-    let exchange = tokio::time::timeout(PATIENCE, exchange(stream, ask)).await;
+    let exchange = tokio::time::timeout_at(until, exchange(stream, ask)).await;
     let line = exchange.map_err(|_| bad("no answer in 10 s".to_owned()))?.map_err(|error| bad(error.to_string()))?;
+    if line.is_empty() {
+        return Err(bad("it closed the connection without an answer; try again".to_owned()));
+    }
     let mut answer: Value = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
     match (answer.get_mut("ok").map(Value::take), answer.get("error").and_then(Value::as_str)) {
         (Some(value), _) => Ok(value),
         (None, Some(message)) => Err(ControlError::Refused { message: message.to_owned() }),
         (None, None) => Err(bad("neither ok nor error".to_owned())),
+    }
+}
+
+/// Connects; while the system's queue of the socket is full, again and again.
+async fn connect(home: &Path, until: Instant) -> std::io::Result<UnixStream> {
+    let place = Place::of(home)?;
+    loop {
+        match UnixStream::connect(place.path()).await {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            connected => return connected,
+        }
     }
 }
 

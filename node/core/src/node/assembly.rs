@@ -22,6 +22,7 @@ use super::{Inner, Node, NodeError, router};
 use crate::access::Access;
 use crate::agreed::{Agreed, Agreeing, Book};
 use crate::config::NodeConfig;
+use crate::doctor::{Notes, own_contacts};
 use crate::peer::{Components, PeerHandle, PeerStart};
 use crate::registry::{BookEntry, Checkpoint, Home, HomeTask, OwnMember, RegistryError, RegistryHandle, SeenMember};
 use crate::ticket::contact_of;
@@ -73,7 +74,10 @@ impl Assembly {
         let ground = self.ground()?;
         let problems = Problems::default();
         let collecting = tokio::spawn(problems.clone().collect(ground.events.subscribe()));
+        let notes = Notes::default();
+        let noting = tokio::spawn(notes.clone().collect(ground.events.subscribe(), ground.events.clone()));
         let mut kept = self.open_registry(&ground.events)?;
+        let named = std::sync::Mutex::new(own_contacts(&self.config.network.contacts, &self.task.summary())?);
         let contacts = self.contacts(&kept.book)?;
         let (restored, snapshot) = self.begin_from(kept.checkpoint.take());
         let round = restored.round;
@@ -96,7 +100,7 @@ impl Assembly {
         }
         let agreed = self.agreed.clone().zip(book);
         tasks.extend(agreed.clone().map(|(agreed, book)| tokio::spawn(self.agreeing(agreed, book, &components).run())));
-        tasks.push(collecting);
+        tasks.extend([collecting, noting]);
         let mut starts: Vec<(&'static str, Start)> =
             registry_start.map(|start| ("registry", start)).into_iter().collect();
         starts.extend([("learner", learner_start), ("network", network_start), ("peer", peer_start)]);
@@ -123,6 +127,9 @@ impl Assembly {
                 problems,
                 tasks,
                 home,
+                notes,
+                contacts: named,
+                max_connections: self.config.network.max_connections,
             }),
         })
     }
@@ -163,6 +170,7 @@ impl Assembly {
             }
             error => Err(error),
         })?;
+        home.take_notes().into_iter().for_each(|message| events.emit(NodeEvent::Warning { message }));
         let (registry, checkpoint, book, start) =
             RegistryHandle::open(Arc::clone(home), self.task.id(), self.task.layout().clone(), events.clone())?;
         // Only now: the home of another task has been refused.

@@ -21,6 +21,8 @@ const BOOK_EVERY: Duration = Duration::from_secs(60);
 const BOOK_GAP: Duration = Duration::from_millis(500);
 /// How often data files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How the problem begins that nobody can be reached.
+pub(super) const NOBODY: &str = "nobody can be reached yet";
 /// Problems kept for status.
 const MAX_PROBLEMS: usize = 16;
 
@@ -41,10 +43,16 @@ impl Problems {
         problems.truncate(MAX_PROBLEMS);
     }
 
+    fn forget(&self, beginning: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !known.starts_with(beginning));
+    }
+
     /// Collects problems from the event stream, until it ends.
     pub async fn collect(self, mut events: broadcast::Receiver<Stamped>) {
         loop {
             match events.recv().await {
+                // What was said of nobody being there is over.
+                Ok(Stamped { event: NodeEvent::PeerConnected { .. }, .. }) => self.forget(NOBODY),
                 Ok(Stamped { event, .. }) => describe(&event).into_iter().for_each(|problem| self.add(problem)),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -155,14 +163,17 @@ pub(super) async fn save_book(machine: &PeerHandle, registry: &RegistryHandle, o
 }
 
 async fn entries(machine: &PeerHandle, old: &[BookEntry]) -> Option<Vec<BookEntry>> {
-    let known = machine.known_peers().await.ok()?.into_iter().filter(|known| !known.addresses.is_empty());
+    // Who was only announced may be nobody at all.
+    let is_of_use = |known: &KnownPeer| known.proven && !known.addresses.is_empty();
+    let mut known: Vec<KnownPeer> = machine.known_peers().await.ok()?.into_iter().filter(is_of_use).collect();
+    // The book is cut where it is full: those go first from whom models came. Then by id: an order that changes with every
+    // message would be written with every message.
+    known.sort_by_key(|known| (known.mixed == 0, !known.connected, known.peer));
     let entry = |known: KnownPeer| {
         let addresses = known.addresses.into_iter().map(|address| address.0).collect();
         BookEntry { peer: known.peer, addresses }
     };
-    let mut entries: Vec<BookEntry> = known.map(entry).collect();
-    // By id: an order that changes with every message would be written with every message.
-    entries.sort_by_key(|entry| entry.peer);
+    let mut entries: Vec<BookEntry> = known.into_iter().map(entry).collect();
     let fresh: Vec<_> = old.iter().filter(|old| entries.iter().all(|entry| entry.peer != old.peer)).cloned().collect();
     entries.extend(fresh);
     Some(entries)

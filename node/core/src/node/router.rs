@@ -14,6 +14,7 @@ use peerlearn_protocols::wire::Address;
 use peerlearn_runtime::event::{EventBus, NodeEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::housekeeping::NOBODY;
 use crate::access::Access;
 use crate::peer::PeerHandle;
 
@@ -43,10 +44,18 @@ pub(super) async fn route(
                 machine.fact(Fact::Moved(addresses(texts)), permit);
                 moved.send_replace(());
             }
-            NetworkEvent::Connected { peer, dialled } => {
+            NetworkEvent::Slept { slept } => {
+                let seconds = slept.as_secs();
+                tracing::info!(seconds, "this machine slept; connections are made anew");
+                events.emit(NodeEvent::Slept { seconds });
+            }
+            NetworkEvent::Connected { peer, dialled, scope } => {
                 silence.connected(peer);
                 events.emit(NodeEvent::PeerConnected { peer, dialled });
                 machine.fact(Fact::Connected(peer), permit);
+                if let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+                    machine.fact(Fact::Reached(peer, scope), permit);
+                }
             }
             NetworkEvent::Disconnected { peer } => {
                 silence.disconnected(&peer);
@@ -57,6 +66,10 @@ pub(super) async fn route(
                 tracing::debug!(?peer, %reason, "dial failed");
                 silence.dial_failed(&reason, &events);
                 machine.fact(Fact::DialFailed(peer), permit);
+            }
+            NetworkEvent::SameIdentity { address, dialled } => {
+                let message = same_identity(&address, dialled);
+                events.emit(NodeEvent::Warning { message });
             }
             NetworkEvent::Refused { peer, reason } => {
                 reason.into_iter().for_each(|reason| events.emit(NodeEvent::PeerRefused { peer, reason }));
@@ -69,6 +82,7 @@ pub(super) async fn route(
                     machine.fact(Fact::DialFailed(Some(peer)), permit);
                 }
             }
+            NetworkEvent::Punched { peer, failed } => events.emit(NodeEvent::Punched { peer, failed }),
             NetworkEvent::Found { peer, addresses: texts } => {
                 let contact = Contact { peer: Some(peer), addresses: addresses(texts) };
                 machine.fact(Fact::Contacted(contact), permit);
@@ -81,6 +95,14 @@ pub(super) async fn route(
             NetworkEvent::Misbehaved { peer, fault } => machine.fact(Fact::Misbehaved(peer, fault), permit),
         }
     }
+}
+
+fn same_identity(address: &str, dialled: bool) -> String {
+    let met = if dialled { "answers at" } else { "has connected from" };
+    format!(
+        "another node {met} {address} with the key of this one: the home directory was copied; stop one of the two, and start \
+         it with a home of its own"
+    )
 }
 
 /// Says that nobody can be reached, once for each time that this is so: a mistyped address, a peer behind a router.
@@ -104,7 +126,7 @@ impl Silence {
         if self.connected.is_empty() && !self.told {
             self.told = true;
             let message =
-                format!("nobody can be reached yet: {reason}; it goes on trying, and learns alone until then");
+                format!("{NOBODY}: {reason}; it goes on trying, and learns alone until then");
             events.emit(NodeEvent::Warning { message });
         }
     }

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use peerlearn_learner::{LearnerError, Trained};
 use peerlearn_network::{BulkWriter, ReplyToken, VerdictToken};
 use peerlearn_protocols::id::PeerId;
+use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::{Effect, Fact, KnownPeer, Peer, PeerSettings, PeerStatus, Restored, Token};
 use peerlearn_protocols::round::Phase;
+use peerlearn_protocols::time::Time;
 use peerlearn_protocols::wire::{Address, Announcement, BulkRequest, Request};
 use peerlearn_runtime::event::NodeEvent;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -38,6 +40,8 @@ pub(super) enum PeerMsg {
     Trained(u64, Result<Trained, LearnerError>),
     /// Answer with everyone known.
     KnownPeers(RpcReplyPort<Vec<KnownPeer>>),
+    /// Answer with whom it looks for beside those known, and when next.
+    Contacts(RpcReplyPort<Vec<(Contact, Time)>>),
     /// Take no more facts once no mix is under way, and answer with what a restart needs.
     Finish(RpcReplyPort<Restored>),
 }
@@ -201,6 +205,9 @@ impl PeerState {
             PeerMsg::Trained(round, result) => self.on_trained(round, result),
             PeerMsg::KnownPeers(reply) => {
                 let _ = reply.send(self.machine.known_peers(self.components.clock.now()));
+            }
+            PeerMsg::Contacts(reply) => {
+                let _ = reply.send(self.machine.contacts());
             }
             PeerMsg::Finish(reply) => self.finish = Some(reply),
         }

@@ -8,6 +8,7 @@ use peerlearn_network::{BulkWriter, NetworkHandle, ReplyToken, VerdictToken};
 use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::membership::Contact;
 use peerlearn_protocols::peer::{Fact, KnownPeer, PeerSettings, PeerStatus, Restored};
+use peerlearn_protocols::time::Time;
 use peerlearn_protocols::wire::{Announcement, BulkRequest, Request};
 use peerlearn_runtime::clock::Clock;
 use peerlearn_runtime::event::EventBus;
@@ -120,6 +121,14 @@ impl PeerHandle {
     /// The component is being restarted.
     pub async fn known_peers(&self) -> Result<Vec<KnownPeer>, ComponentGone> {
         self.mailbox.ask(PeerMsg::KnownPeers).await
+    }
+
+    /// Whom it looks for beside those known, and when it tries each next.
+    ///
+    /// # Errors
+    /// The component is being restarted.
+    pub async fn contacts(&self) -> Result<Vec<(Contact, Time)>, ComponentGone> {
+        self.mailbox.ask(PeerMsg::Contacts).await
     }
 
     /// Ends all rounds; waits for a mix under way, so that model and push-sum ledger are of one moment. Answers what a

@@ -37,6 +37,7 @@ impl PeerState {
             Effect::Judge(verdict) => self.verdict.take().into_iter().for_each(|token| token.judge(verdict)),
             Effect::Announce(announcement) => self.components.network.publish(*announcement),
             Effect::Dial { peer, addresses } => self.dial(peer, addresses),
+            Effect::HangUp { peer } => self.components.network.disconnect(peer),
             Effect::Ban { peer, lasts } => self.components.network.ban(peer, lasts),
             Effect::Event(event) => self.emit(event),
             Effect::WakeAt(at) => self.wake_at(at),

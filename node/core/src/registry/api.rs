@@ -33,8 +33,15 @@ impl RegistryHandle {
     ) -> Result<(Self, Option<Checkpoint>, Vec<BookEntry>, Start), RegistryError> {
         let (found, damage) = checkpoint::load_newest(home.path(), task, &layout)?;
         if let (Some(damage), Some(found)) = (damage, &found) {
-            let message = format!("{damage}; this node goes on from round {}, one checkpoint earlier", found.round);
+            let message = format!(
+                "{damage}; this node goes on from round {}, one checkpoint earlier (to begin anew, remove \
+                 checkpoint*.safetensors)",
+                found.round
+            );
             events.emit(NodeEvent::Warning { message });
+            if matches!(damage, RegistryError::Damaged { .. }) {
+                checkpoint::set_aside(home.path());
+            }
         }
         let book = match book::load(&home.file("book.json")) {
             Err(damage @ RegistryError::Damaged { .. }) => {

@@ -25,7 +25,7 @@ pub struct BookEntry {
 pub(super) fn save(path: &Path, entries: &[BookEntry]) -> Result<(), RegistryError> {
     let kept = &entries[..entries.len().min(MAX_ENTRIES)];
     let damaged = |error: serde_json::Error| damaged(path, &error);
-    Ok(write_whole(path, &serde_json::to_vec_pretty(kept).map_err(damaged)?, Readers::Usual)?)
+    Ok(write_whole(path, &serde_json::to_vec_pretty(kept).map_err(damaged)?, Readers::Owner)?)
 }
 
 /// Reads the book; a node without one knows nobody.

@@ -26,6 +26,9 @@ pub struct Checkpoint {
     pub account: Option<Account>,
 }
 
+/// What to do where no checkpoint is whole.
+const WITHOUT_PREVIOUS: &str =
+    "; there is no whole one before it: put one back from a copy, or remove checkpoint*.safetensors to begin anew";
 /// The kinds of state, each a copy of the layout under its own prefix.
 const PARTS: [&str; 5] = ["model", "correction", "outer.slow", "outer.velocity", "average"];
 
@@ -86,7 +89,7 @@ pub(super) fn save(path: &Path, task: TaskId, layout: &Layout, checkpoint: &Chec
     snapshot.average.iter().for_each(|flat| views.extend(tensors(&average, layout, flat)));
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(path, &error.to_string()))?;
     keep_previous(path);
-    Ok(write_whole(path, &bytes, Readers::Usual)?)
+    Ok(write_whole(path, &bytes, Readers::Owner)?)
 }
 
 /// The checkpoint in a home directory.
@@ -100,15 +103,26 @@ fn previous_of(path: &Path) -> PathBuf {
 
 /// Gives the checkpoint a second name, so that it outlives its successor: a disk may lose bytes that it said it had.
 fn keep_previous(path: &Path) {
-    let previous = previous_of(path);
-    // The first checkpoint has no predecessor, and some file systems have no links: then there is none to fall back to.
-    let _ = std::fs::remove_file(&previous);
-    let _ = std::fs::hard_link(path, &previous);
+    // Where the newest is gone, the one before is all there is.
+    if path.exists() {
+        let previous = previous_of(path);
+        // The first checkpoint has no predecessor, and some file systems have no links: then there is none to fall back to.
+        let _ = std::fs::remove_file(&previous);
+        let _ = std::fs::hard_link(path, &previous);
+    }
+}
+
+/// Takes a damaged checkpoint out of the way, so that it does not take the place of the good one before it at the next save.
+pub(super) fn set_aside(home: &Path) {
+    let path = path_in(home);
+    // Where nothing can be renamed, nothing is saved either.
+    let _ = std::fs::rename(&path, path.with_extension("damaged.safetensors"));
 }
 
 /// Whether a model is kept in a home directory.
 pub fn has_checkpoint(home: &Path) -> bool {
-    path_in(home).exists()
+    let path = path_in(home);
+    path.exists() || previous_of(&path).exists()
 }
 
 /// A checkpoint, and why it is not the newest where it is not.
@@ -120,12 +134,21 @@ pub(super) type Found = (Option<Checkpoint>, Option<RegistryError>);
 /// There is a checkpoint, but none is whole, or it belongs to another task.
 pub(super) fn load_newest(home: &Path, task: TaskId, layout: &Layout) -> Result<Found, RegistryError> {
     let path = path_in(home);
+    let previous = || load(&previous_of(&path), task, layout);
     match load(&path, task, layout) {
+        Ok(None) => {
+            let found = previous()?;
+            let gone = found.is_some().then_some(RegistryError::Gone { path });
+            Ok((found, gone))
+        }
         Ok(found) => Ok((found, None)),
-        Err(error @ RegistryError::Damaged { .. }) => match load(&previous_of(&path), task, layout) {
-            Ok(Some(previous)) => Ok((Some(previous), Some(error))),
-            _ => Err(error),
-        },
+        Err(RegistryError::Damaged { path, reason }) => {
+            let error = |more: &str| RegistryError::Damaged { path: path.clone(), reason: format!("{reason}{more}") };
+            match previous() {
+                Ok(Some(previous)) => Ok((Some(previous), Some(error("")))),
+                _ => Err(error(WITHOUT_PREVIOUS)),
+            }
+        }
         Err(error) => Err(error),
     }
 }

@@ -52,7 +52,7 @@ impl Home {
         let bytes = bytes.map_err(|error| RegistryError::Damaged { path: path.clone(), reason: error.to_string() })?;
         match read_if_there(&path)?.is_some_and(|held| held == bytes) {
             true => Ok(()),
-            false => Ok(write_whole(&path, &bytes, Readers::Usual)?),
+            false => Ok(write_whole(&path, &bytes, Readers::Owner)?),
         }
     }
 }

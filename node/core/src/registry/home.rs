@@ -1,50 +1,49 @@
 //! The directory of a node, and files that are whole or not there.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use peerlearn_network::Identity;
 use peerlearn_runtime::files::{Readers, write_whole};
 
-use super::RegistryError;
+use super::lock::Lock;
+use super::{RegistryError, private};
 
 /// Addresses of the own node that are remembered.
 const MAX_ADDRESSES: usize = 32;
+/// Starts that fit before the counter of restarts, see `peer::actor`.
+const MOST_STARTS: u32 = (1 << 24) - 1;
+/// How far beyond the clock, in minutes, a counter begins anew whose file is damaged: 30 days. It was ahead of the clock by one
+/// for every start beyond one a minute.
+const AHEAD: u32 = 30 * 24 * 60;
 
 /// A node's directory, locked against other nodes while this lives.
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
-    lock: File,
+    lock: Lock,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Home {
-    /// Makes the directory if need be and locks it.
+    /// Makes the directory if need be, locks it, and makes it its owner's alone.
     ///
     /// # Errors
     /// It cannot be made or written, or another node runs in it.
     pub fn open(path: &Path) -> Result<Self, RegistryError> {
-        let failed = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| RegistryError::Io { action, path, source }
-        };
-        std::fs::create_dir_all(path).map_err(failed("create directory", path))?;
-        let lock_path = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
-        // A directory that has become read-only can still be locked, and what is in it can still be read.
-        let lock =
-            lock.or_else(|error| File::open(&lock_path).map_err(|_| error)).map_err(failed("open", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
-            Err(TryLockError::WouldBlock) => Err(RegistryError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(failed("lock", &lock_path)(source)),
+        let failed = |source| RegistryError::Io { action: "create directory", path: path.to_owned(), source };
+        private::create(path).map_err(failed)?;
+        let mut lock = Lock::take(path)?;
+        let notes = private::tighten(path);
+        if private::is_private(path) {
+            lock.take_directory(path)?;
         }
+        private::clear_unfinished(path);
+        Ok(Self { path: path.to_owned(), lock, notes: Mutex::new(notes) })
     }
 
     /// Lets another node run here, although parts of this one may still hold the directory; they write nothing more.
     pub(crate) fn release(&self) {
-        // The end of the process releases it in any case.
-        let _ = self.lock.unlock();
+        self.lock.release();
     }
 
     /// Where it is.
@@ -57,17 +56,14 @@ impl Home {
         self.path.join(name)
     }
 
-    /// The identity of this node, made on the first call.
-    ///
-    /// # Errors
-    /// The file is damaged, may be read by others, or cannot be read or written. An existing file is never replaced.
-    pub fn identity(&self) -> Result<Identity, RegistryError> {
-        if let Some(identity) = identity_of(&self.path)? {
-            return Ok(identity);
-        }
-        let identity = Identity::generate();
-        write_whole(&self.file("identity.key"), &identity.secret(), Readers::Owner)?;
-        Ok(identity)
+    /// Remembers something to be said of this home.
+    pub(super) fn note(&self, note: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    /// What was found amiss here since the last call, in words: each is told once, and to the log where nobody asks.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the node listened when it last ran; nothing where that is not known.
@@ -81,27 +77,41 @@ impl Home {
     /// # Errors
     /// It cannot be written.
     pub fn remember_addresses(&self, addresses: &[String]) -> Result<(), RegistryError> {
-        Ok(write_whole(&self.file("addresses"), addresses.join("\n").as_bytes(), Readers::Usual)?)
+        Ok(write_whole(&self.file("addresses"), addresses.join("\n").as_bytes(), Readers::Owner)?)
     }
 
-    /// Counts this start: a number above those of all starts before.
+    /// Counts this start: a number above those of all starts before. Where the counter is damaged it begins anew beyond the
+    /// clock, which is said: others take what comes under a smaller number for a replay.
     ///
     /// # Errors
     /// The counter cannot be read or written.
     pub fn count_start(&self) -> Result<u32, RegistryError> {
         let path = self.file("starts");
-        let before = match std::fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(|_| RegistryError::Damaged {
-                path: path.clone(),
-                reason: format!("{:?} is no number", text.chars().take(20).collect::<String>()),
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0u32,
-            Err(source) => return Err(RegistryError::Io { action: "read", path, source }),
-        };
         // Never below the clock, which stands in for the counter while this file cannot be written.
-        let now = before.saturating_add(1).max(minutes_since_2025());
-        write_whole(&path, format!("{now}\n").as_bytes(), Readers::Usual)?;
+        let clock = minutes_since_2025();
+        let held = read_if_there(&path)?;
+        let count = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.trim().parse::<u32>().ok();
+        let now = match held.as_deref().map(|bytes| count(bytes).filter(|count| *count < MOST_STARTS)) {
+            None => clock.max(1),
+            Some(Some(before)) => (before + 1).max(clock),
+            Some(None) => {
+                let now = clock + AHEAD;
+                self.note(format!(
+                    "{} is damaged: it is no number of starts below {MOST_STARTS}; this node counts on from {now}, which is \
+                     above what others have seen of it",
+                    path.display()
+                ));
+                now
+            }
+        };
+        write_whole(&path, format!("{now}\n").as_bytes(), Readers::Owner)?;
         Ok(now)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.take_notes().into_iter().for_each(|note| tracing::warn!("{note}"));
     }
 }
 
@@ -112,35 +122,6 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, RegistryErro
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RegistryError::Io { action: "read", path: path.to_owned(), source }),
     }
-}
-
-/// The identity in a home directory, without locking it; `None` when there is none.
-///
-/// # Errors
-/// The file is damaged, may be read by others, or cannot be read.
-pub fn identity_of(home: &Path) -> Result<Option<Identity>, RegistryError> {
-    let path = home.join("identity.key");
-    let Some(secret) = read_if_there(&path)? else { return Ok(None) };
-    check_private(&path)?;
-    let reason = "it is no ed25519 key of 32 bytes".to_owned();
-    let secret = <[u8; 32]>::try_from(secret).map_err(|_| RegistryError::Damaged { path, reason })?;
-    Ok(Some(Identity::from_secret(secret)))
-}
-
-#[cfg(unix)]
-fn check_private(path: &Path) -> Result<(), RegistryError> {
-    use std::os::unix::fs::PermissionsExt;
-    let failed = |source| RegistryError::Io { action: "read", path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => Err(RegistryError::Exposed { path: path.to_owned(), mode }),
-    }
-}
-
-#[cfg(not(unix))]
-fn check_private(_: &Path) -> Result<(), RegistryError> {
-    Ok(())
 }
 
 /// What stands in for the counter of starts while its file cannot be written: it only has to grow.

@@ -70,7 +70,7 @@ impl Home {
         for (path, bytes) in [(self.file(TASK), task.document.to_bytes())].into_iter().chain(frame) {
             // Most starts find what they would write.
             if read_if_there(&path)?.is_none_or(|held| held != bytes) {
-                write_whole(&path, &bytes, Readers::Usual)?;
+                write_whole(&path, &bytes, Readers::Owner)?;
             }
         }
         Ok(())

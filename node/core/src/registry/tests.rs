@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -69,21 +69,161 @@ fn a_directory_belongs_to_one_node_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let home = Home::open(directory.path()).unwrap();
     let error = Home::open(directory.path()).unwrap_err();
-    assert!(matches!(error, RegistryError::Locked { .. }));
-    assert!(error.to_string().contains("--home"));
+    assert!(matches!(error, RegistryError::Locked { holder: Some(holder), .. } if holder == std::process::id()));
+    let process = format!("process {}", std::process::id());
+    assert!(error.to_string().contains("--home") && error.to_string().contains(&process), "{error}");
+    // As people do who take it for what a killed node has left.
+    fs::remove_file(home.file("lock")).unwrap();
+    assert!(matches!(Home::open(directory.path()), Err(RegistryError::Locked { .. })));
     drop(home);
-    Home::open(directory.path()).unwrap();
+    let home = Home::open(directory.path()).unwrap();
+    home.release();
+    let next = Home::open(directory.path()).unwrap();
+    drop(home);
+    let error = Home::open(directory.path()).unwrap_err();
+    assert!(error.to_string().contains(&process), "what is left of the former node leaves the lock alone: {error}");
+    drop(next);
 }
 
 #[test]
-fn starts_are_counted_and_a_damaged_counter_is_an_error() {
+fn a_lock_that_leads_elsewhere_is_refused_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let (home, foreign) = (directory.path().join("home"), directory.path().join("foreign"));
+    fs::create_dir(&home).unwrap();
+    fs::write(&foreign, "not ours").unwrap();
+    symlink(&foreign, home.join("lock")).unwrap();
+    let error = Home::open(&home).unwrap_err().to_string();
+    assert!(error.contains("symbolic link") && error.contains("remove it"), "{error}");
+    assert_eq!(fs::read(&foreign).unwrap(), b"not ours");
+    fs::remove_file(home.join("lock")).unwrap();
+    symlink(directory.path().join("nowhere"), home.join("lock")).unwrap();
+    assert!(Home::open(&home).is_err());
+    assert!(!directory.path().join("nowhere").exists());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_home_and_everything_in_it_is_its_owners_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("above").join("home");
+    let home = Home::open(&path).unwrap();
+    assert_eq!(mode(&path), 0o700);
+    home.identity().unwrap();
+    home.count_start().unwrap();
+    home.remember_addresses(&["/memory/1".to_owned()]).unwrap();
+    save(&path, 3);
+    save(&path, 4);
+    book::save(&home.file("book.json"), &[]).unwrap();
+    for entry in fs::read_dir(&path).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    assert!(home.take_notes().is_empty());
+}
+
+#[test]
+fn a_home_that_others_can_read_is_tightened_and_that_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("home");
+    drop(Home::open(&path).unwrap());
+    fs::write(path.join("starts"), "7").unwrap();
+    fs::set_permissions(path.join("starts"), fs::Permissions::from_mode(0o664)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o775)).unwrap();
+    let home = Home::open(&path).unwrap();
+    assert_eq!((mode(&path), mode(&path.join("starts"))), (0o700, 0o600));
+    let notes = home.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("could change") && notes[0].contains("775"), "{notes:?}");
+    drop(home);
+    assert!(Home::open(&path).unwrap().take_notes().is_empty());
+}
+
+#[test]
+fn a_directory_of_other_things_too_is_left_as_it_is_and_that_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("home");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("thesis.txt"), "").unwrap();
+    for lax in [0o755, 0o1777] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(lax)).unwrap();
+        let home = Home::open(&path).unwrap();
+        assert_eq!(mode(&path), lax);
+        let notes = home.take_notes();
+        assert!(notes.len() == 1 && notes[0].contains("chmod 700"), "{notes:?}");
+        home.identity().unwrap();
+        assert_eq!(mode(&home.file("lock")), 0o600);
+    }
+}
+
+#[test]
+fn what_a_killed_node_left_unfinished_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("identity.tmp"), [7; 32]).unwrap();
+    let foreign = directory.path().join("thesis.tmp");
+    fs::write(&foreign, "").unwrap();
+    let home = Home::open(directory.path()).unwrap();
+    assert!(!home.file("identity.tmp").exists() && foreign.exists());
+    home.identity().unwrap();
+}
+
+#[test]
+fn a_key_that_changed_or_is_gone_is_noticed_by_the_public_id_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = Home::open(directory.path()).unwrap();
+    let peer = home.identity().unwrap().peer();
+    let (secret, public) = (home.file("identity.key"), home.file("identity.pub"));
+    assert_eq!(fs::read_to_string(&public).unwrap(), format!("{peer}\n"));
+    let good = fs::read(&secret).unwrap();
+    for bit in 0..256 {
+        let mut flipped = good.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&secret, &flipped).unwrap();
+        let error = home.identity().unwrap_err();
+        assert!(matches!(error, RegistryError::OtherKey { kept, .. } if kept == peer), "bit {bit}: {error}");
+        assert!(error.to_string().contains("from a copy") && error.to_string().contains("remove"), "{error}");
+        assert_eq!(fs::read(&secret).unwrap(), flipped, "never replaced");
+    }
+    fs::remove_file(&secret).unwrap();
+    let error = home.identity().unwrap_err();
+    assert!(matches!(error, RegistryError::KeyGone { kept, .. } if kept == peer));
+    assert!(error.to_string().contains("identity.key is gone") && error.to_string().contains("remove"), "{error}");
+    assert!(!secret.exists(), "no other key is made");
+    fs::write(&secret, &good).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    for damaged in [b"".as_slice(), b"\xff\xfe", &peer.to_string().as_bytes()[1..]] {
+        fs::write(&public, damaged).unwrap();
+        assert!(matches!(home.identity(), Err(RegistryError::Damaged { .. })));
+    }
+    // As in a home of an earlier version.
+    fs::remove_file(&public).unwrap();
+    assert_eq!(home.identity().unwrap().peer(), peer);
+    assert_eq!(fs::read_to_string(&public).unwrap(), format!("{peer}\n"));
+}
+
+#[test]
+fn starts_are_counted_and_a_damaged_counter_begins_anew_above_them() {
     let directory = tempfile::tempdir().unwrap();
     let home = Home::open(directory.path()).unwrap();
     let [one, other] = [home.count_start().unwrap(), home.count_start().unwrap()];
     assert_eq!(other, one + 1);
     assert!(one > 500_000, "above what stands in for it while it cannot be written");
-    fs::write(home.file("starts"), "many").unwrap();
-    assert!(matches!(home.count_start(), Err(RegistryError::Damaged { .. })));
+    // More starts than minutes have passed.
+    fs::write(home.file("starts"), format!("{}", one + 1000)).unwrap();
+    let mut last = home.count_start().unwrap();
+    assert_eq!(last, one + 1001);
+    assert!(home.take_notes().is_empty());
+    for damaged in [b"many".as_slice(), b"", b"\xff\x00", b"-1", b"4294967295"] {
+        fs::write(home.file("starts"), damaged).unwrap();
+        let now = home.count_start().unwrap();
+        assert!(now >= last && now < 1 << 24, "{now}");
+        let notes = home.take_notes();
+        assert!(notes.len() == 1 && notes[0].contains("starts") && notes[0].contains(&now.to_string()), "{notes:?}");
+        last = home.count_start().unwrap();
+        assert_eq!(last, now + 1);
+        last = now;
+    }
 }
 
 #[test]
@@ -129,6 +269,29 @@ fn any_damage_is_noticed_and_the_checkpoint_before_is_taken() {
     }
     fs::write(path.with_extension("previous.safetensors"), b"damaged too").unwrap();
     assert!(matches!(load(directory.path()), Err(RegistryError::Damaged { .. })));
+}
+
+#[test]
+fn where_the_newest_checkpoint_is_gone_or_damaged_the_one_before_is_taken_and_outlives_the_next_save() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = checkpoint::path_in(directory.path());
+    save(directory.path(), 3);
+    save(directory.path(), 4);
+    fs::remove_file(&path).unwrap();
+    let (found, why) = checkpoint::load_newest(directory.path(), TASK, &layout()).unwrap();
+    assert_eq!(found, Some(checkpoint(3)));
+    assert!(why.unwrap().to_string().contains("checkpoint.safetensors is gone"));
+    assert!(has_checkpoint(directory.path()));
+    save(directory.path(), 5);
+    assert_eq!(load(directory.path()).unwrap(), Some(checkpoint(5)));
+    fs::write(&path, b"damaged").unwrap();
+    checkpoint::set_aside(directory.path());
+    save(directory.path(), 6);
+    fs::write(&path, b"damaged").unwrap();
+    assert_eq!(load(directory.path()).unwrap(), Some(checkpoint(3)), "not the damaged one in its place");
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(path.with_extension("previous.safetensors")).unwrap();
+    assert!(load(directory.path()).unwrap().is_none() && !has_checkpoint(directory.path()));
 }
 
 #[test]
@@ -240,4 +403,17 @@ async fn damaged_files_are_told_of_and_the_node_goes_on() {
         let Ok(Stamped { event: NodeEvent::Warning { message }, .. }) = events.recv().await else { panic!("not told") };
         assert!(message.contains(word), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_gone_is_told_of_and_the_one_before_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    save(directory.path(), 3);
+    save(directory.path(), 4);
+    fs::remove_file(checkpoint::path_in(directory.path())).unwrap();
+    let home = Arc::new(Home::open(directory.path()).unwrap());
+    let (_, found, _, mut events) = registry(&home).await;
+    assert_eq!(found, Some(checkpoint(3)));
+    let Ok(Stamped { event: NodeEvent::Warning { message }, .. }) = events.recv().await else { panic!("not told") };
+    assert!(message.contains("is gone") && message.contains("round 3"), "{message}");
 }

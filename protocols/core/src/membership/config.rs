@@ -21,6 +21,9 @@ pub struct MembershipConfig {
     pub expire_intervals: u32,
     /// Connections below which known peers are dialled without being drawn; gossipsub's mesh wants at least 4.
     pub min_connections: usize,
+    /// Connections that are kept up in the long run, however many peers there are. Above it, draws prefer connected peers,
+    /// and connections that were not of use for longest are ended.
+    pub degree: usize,
     /// First pause after a failed dial; doubled with each further failure.
     pub redial_first: Duration,
     /// Longest pause after failed dials.
@@ -40,6 +43,7 @@ impl Default for MembershipConfig {
             topic_rate: 4.0,
             expire_intervals: 12,
             min_connections: 4,
+            degree: 16,
             redial_first: Duration::from_millis(500),
             redial_most: Duration::from_secs(60),
             sampling: Sampling::default(),

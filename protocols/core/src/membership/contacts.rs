@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
 use super::output::Output;
 use super::{Contact, MembershipConfig};
 use crate::id::PeerId;
@@ -9,8 +12,16 @@ use crate::time::Time;
 
 /// Most contacts kept: tickets, settings and an address book of 64 fit; more would be dialled for nothing.
 const MAX_CONTACTS: usize = 128;
-/// Least time between two tries of one contact while there is nobody else.
+/// Time between two tries of one contact while there is nobody else.
 const RETRY_ALONE: Duration = Duration::from_secs(5);
+/// Longest pause between two tries of a contact that was connected before.
+const RETRY_LOST: Duration = Duration::from_secs(25);
+/// Most contacts dialled a second.
+const MOST_A_SECOND: usize = 8;
+/// Time between two dials of a contact while connections are enough: behind a partition, each side has enough.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// Failed dials after which a contact that was never connected is no longer dialled beside enough connections.
+const MOST_PROBES: u32 = 8;
 
 /// A contact and when to try it again.
 #[derive(Debug, Clone)]
@@ -18,13 +29,23 @@ pub(super) struct Trial {
     pub contact: Contact,
     pub failures: u32,
     pub tried: bool,
+    /// Whether its peer was connected before.
+    pub lost: bool,
     pub after: Time,
+}
+
+impl Trial {
+    fn may_be_probed(&self) -> bool {
+        self.contact.peer.is_some() && self.tried && (self.lost || self.failures <= MOST_PROBES)
+    }
 }
 
 /// The contacts of one peer, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
     trials: Vec<Trial>,
+    /// When the next one is dialled beside enough connections.
+    probe_at: Time,
 }
 
 impl Contacts {
@@ -35,7 +56,7 @@ impl Contacts {
         if is_own || known || contact.addresses.is_empty() || self.trials.len() >= MAX_CONTACTS {
             return;
         }
-        self.trials.push(Trial { contact, failures: 0, tried: false, after: now });
+        self.trials.push(Trial { contact, failures: 0, tried: false, lost: false, after: now });
     }
 
     /// Takes in one that was known, in place of what was remembered of the same peer.
@@ -66,12 +87,30 @@ impl Contacts {
         self.trials.iter().filter_map(|trial| trial.contact.peer)
     }
 
-    /// A dial failed; without a name it may have been of any.
-    pub fn failed(&mut self, now: Time, peer: Option<PeerId>, config: &MembershipConfig) {
+    /// A dial failed; without a name it may have been of any. Jitter keeps those apart that lost each other together.
+    pub fn failed(
+        &mut self,
+        now: Time,
+        peer: Option<PeerId>,
+        alone: bool,
+        config: &MembershipConfig,
+        rng: &mut ChaCha8Rng,
+    ) {
         for trial in self.trials.iter_mut().filter(|trial| peer.is_none() || trial.contact.peer == peer) {
-            trial.after = now + config.redial_pause(trial.failures);
+            let most = match (alone, trial.lost) {
+                (true, _) => RETRY_ALONE,
+                (false, true) => RETRY_LOST,
+                (false, false) => config.redial_most,
+            };
+            let pause = config.redial_pause(trial.failures).min(most);
+            trial.after = now + pause.mul_f64(rng.random_range(1.0..1.25));
             trial.failures = trial.failures.saturating_add(1);
         }
+    }
+
+    /// Each with the time of its next try.
+    pub fn next_tries(&self) -> impl Iterator<Item = (&Contact, Time)> {
+        self.trials.iter().map(|trial| (&trial.contact, trial.after))
     }
 
     /// When to try each again.
@@ -94,18 +133,56 @@ impl Contacts {
         outputs: &mut Vec<Output>,
     ) {
         let (alone, few) = (connections == 0, connections < config.min_connections);
+        let mut left = MOST_A_SECOND;
         for trial in self.trials.iter_mut().filter(|trial| trial.after <= now) {
             let connected = trial.contact.peer.as_ref().is_some_and(&is_connected);
             // A contact never tried is worth a dial at any time; a named one while connections are few; a nameless one,
             // which may be a peer already connected, only when there is nobody else.
             if !connected && (!trial.tried || alone || (few && trial.contact.peer.is_some())) {
+                if left == 0 {
+                    trial.after = now + Duration::from_secs(1);
+                    continue;
+                }
+                left -= 1;
                 trial.tried = true;
                 outputs.push(Output::Dial { peer: trial.contact.peer, addresses: trial.contact.addresses.clone() });
                 // The answer to this dial moves `after`; without one it is tried again after the longest pause.
-                let pause =
-                    if alone { config.redial_pause(trial.failures).max(RETRY_ALONE) } else { config.redial_most };
+                let pause = if alone { RETRY_ALONE } else { config.redial_most };
                 trial.after = now + pause;
             }
         }
+    }
+
+    /// Beside enough connections, dials one contact whose time has come, now and then: it may be the way to the other side of
+    /// a partition that is over.
+    pub fn probe(
+        &mut self,
+        now: Time,
+        config: &MembershipConfig,
+        rng: &mut ChaCha8Rng,
+        is_connected: impl Fn(&PeerId) -> bool,
+        outputs: &mut Vec<Output>,
+    ) {
+        if now < self.probe_at {
+            return;
+        }
+        let is_due = |trial: &&mut Trial| {
+            let connected = trial.contact.peer.as_ref().is_some_and(&is_connected);
+            trial.may_be_probed() && trial.after <= now && !connected
+        };
+        let mut due: Vec<&mut Trial> = self.trials.iter_mut().filter(is_due).collect();
+        if due.is_empty() {
+            return;
+        }
+        let trial = due.swap_remove(rng.random_range(0..due.len()));
+        outputs.push(Output::Dial { peer: trial.contact.peer, addresses: trial.contact.addresses.clone() });
+        trial.after = now + config.redial_most;
+        self.probe_at = now + PROBE_EVERY.mul_f64(rng.random_range(0.75..1.25));
+    }
+
+    /// When to look again whom to probe; never, where there is nobody.
+    pub fn next_probe(&self) -> Option<Time> {
+        let first = self.trials.iter().filter(|trial| trial.may_be_probed()).map(|trial| trial.after).min();
+        first.map(|after| after.max(self.probe_at))
     }
 }

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::known::{Known, prefix_of};
 use super::output::{Acceptance, Output};
-use super::state::{Base, Known, Published, prefix_of};
+use super::scope::Scope;
+use super::state::{Base, Published};
 use crate::codec::CodecSet;
 use crate::id::PeerId;
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 use crate::wire::{Announcement, Descriptor, Refusal, Response};
 
-/// Announcements one author may send in a burst: a restart, an address change and answers to newcomers.
+/// Announcements of one author that are passed on in a burst: a restart, an address change and answers to newcomers.
 const BURST: f64 = 16.0;
-/// Announcements a second one author may send in the long run: twice what [`super::MembershipConfig`] lets us send.
+/// Announcements a second of one author that are passed on in the long run: twice what [`super::MembershipConfig`] lets us send.
 const SUSTAINED: f64 = 2.0;
 
 /// Own announcements that are remembered, to know them again.
@@ -82,19 +84,20 @@ impl Gossip {
             return outputs.push(Output::Judge(Acceptance::Ignore));
         }
         let is_new = !base.table.contains_key(&author);
+        let link = via.and_then(|via| base.table.get(&via)).map_or(Scope::default(), |known| known.link);
         let Some(known) = base.admit(now, author) else {
             return outputs.push(Output::Judge(Acceptance::Ignore));
         };
         if announcement.sequence <= known.sequence {
             return outputs.push(Output::Judge(Acceptance::Ignore));
         }
-        if !known.allowance.spend(now, BURST, SUSTAINED) {
-            outputs.push(Output::Judge(Acceptance::Ignore));
-            // What others pass on may have waited for minutes, or be played again on purpose: no fault of the author.
-            outputs.extend((via == Some(author)).then_some(Output::Flooded { author }));
-            return;
+        // Nobody is blamed for many: after a sleep or a partition all that waited comes at once, and others may play again what
+        // an author once said. The newest is believed, and what is too much goes no further.
+        let may_pass = known.allowance.spend(now, BURST, SUSTAINED);
+        known.learn(now, announcement, link);
+        if !may_pass {
+            return outputs.push(Output::Judge(Acceptance::Ignore));
         }
-        known.learn(now, announcement);
         if is_new {
             known.introducer = via;
         }
@@ -140,6 +143,7 @@ impl Gossip {
     /// What is done whenever something happened: gives up whoever was not heard for long, and announces if it is time.
     pub fn routine(&mut self, base: &mut Base, now: Time, outputs: &mut Vec<Output>) {
         base.expire(now, outputs);
+        base.trim(now, outputs);
         if now < self.announce_at || base.addresses.is_empty() {
             return;
         }
@@ -232,27 +236,10 @@ impl Base {
         let gone = |known: &Known| !known.connected && now.since(known.heard) > most;
         let expired: Vec<PeerId> = self.table.iter().filter(|(_, known)| gone(known)).map(|(peer, _)| *peer).collect();
         for peer in expired {
-            if let Some(known) = self.table.remove(&peer) {
-                self.remember(peer, known.addresses, 16, now + self.config.redial_most);
+            if let Some(known) = self.table.remove(&peer).filter(|known| known.proven) {
+                self.remember(peer, known.addresses, 0, now);
             }
             outputs.push(Output::Expired { peer });
         }
-    }
-}
-
-impl Known {
-    fn learn(&mut self, now: Time, announcement: Announcement) {
-        // New addresses deserve a new chance, however often the old ones failed.
-        if announcement.addresses != self.addresses {
-            self.prefix = prefix_of(&announcement.addresses);
-            self.addresses = announcement.addresses;
-            self.failures = 0;
-            self.dial_after = now;
-        }
-        self.sequence = announcement.sequence;
-        self.round = announcement.round;
-        self.samples = announcement.samples;
-        self.age = announcement.offer.map_or(0, |offer| offer.age);
-        self.heard = now;
     }
 }

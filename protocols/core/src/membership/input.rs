@@ -1,5 +1,6 @@
 //! What membership is told.
 
+use super::Scope;
 use crate::id::PeerId;
 use crate::wire::{Address, Announcement, Descriptor};
 
@@ -30,6 +31,13 @@ pub enum Input {
     Connected {
         /// The peer.
         peer: PeerId,
+    },
+    /// Over what a peer is connected, once that is known.
+    Reached {
+        /// The peer.
+        peer: PeerId,
+        /// How far its address reaches.
+        scope: Scope,
     },
     /// The last connection to a peer ended.
     Disconnected {

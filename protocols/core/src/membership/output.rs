@@ -29,6 +29,11 @@ pub enum Output {
         /// Where.
         addresses: Vec<Address>,
     },
+    /// End the connections to this peer: there are more than are needed, and it was not of use for longest. It stays known.
+    HangUp {
+        /// The peer.
+        peer: PeerId,
+    },
     /// Ask this peer for a shuffle, dialling it if need be, and say what came of it.
     Shuffle {
         /// The peer.

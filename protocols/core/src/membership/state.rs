@@ -7,11 +7,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::contacts::{Contacts, Trial};
 use super::gossip::Gossip;
+use super::known::Known;
 use super::output::Output;
 use super::view::Views;
 use super::{Contact, Input, MembershipConfig};
 use crate::id::{PeerId, TaskId};
-use crate::sampling::{Prefix, Sampling, Source, draw_guarded_distinct};
+use crate::sampling::Sampling;
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 use crate::wire::announce::MAX_ADDRESSES;
@@ -21,37 +22,6 @@ use crate::wire::{Address, ModelSummary, OfferSummary};
 const REFUSED_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 /// Most refused peers remembered; they are few, and a forgotten one is refused again.
 const MAX_REFUSED: usize = 256;
-
-/// What is known of one peer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known {
-    /// Where it can be dialled.
-    pub addresses: Vec<Address>,
-    /// Sequence of its newest announcement; 0 before the first.
-    pub sequence: u64,
-    /// Its round, as announced.
-    pub round: u64,
-    /// Its rows, as announced.
-    pub samples: u32,
-    /// Age of its newest model, as announced.
-    pub age: u64,
-    /// Who passed on its first announcement; `None` for one first met by a connection.
-    pub introducer: Option<PeerId>,
-    /// The part of the internet it announces itself in: that of its first public address. A claim, until it is dialled.
-    pub prefix: Prefix,
-    /// When it was last heard, by announcement or connection.
-    pub heard: Time,
-    /// Whether a connection is up.
-    pub connected: bool,
-    /// Failed dials in a row.
-    pub failures: u32,
-    /// Not dialled before this time.
-    pub dial_after: Time,
-    /// Models mixed from it since it is known.
-    pub mixed: u64,
-    /// Announcements it may still send now; refilled with time.
-    pub(super) allowance: TokenBucket,
-}
 
 /// The membership machine of one peer.
 #[derive(Debug)]
@@ -79,6 +49,8 @@ pub(super) struct Base {
     refused: BTreeMap<PeerId, Time>,
     pub addresses: Vec<Address>,
     pub published: Published,
+    /// Draws of peers that are not connected, beyond the degree; refilled with time.
+    pub(super) fresh: TokenBucket,
 }
 
 /// What is announced of the own model.
@@ -120,6 +92,7 @@ impl Membership {
             refused: BTreeMap::new(),
             addresses: Vec::new(),
             published: Published::default(),
+            fresh: super::drawing::fresh(),
         };
         Self { base, mode }
     }
@@ -135,6 +108,9 @@ impl Membership {
             Input::Connected { peer } => {
                 in_mode!(self, mode => mode.connected(base, now, peer, outputs));
                 self.base.contacts.forget(&peer);
+            }
+            Input::Reached { peer, scope } => {
+                base.table.get_mut(&peer).into_iter().for_each(|known| known.link = scope);
             }
             Input::Disconnected { peer } => {
                 base.disconnected(now, peer);
@@ -181,6 +157,11 @@ impl Membership {
         &self.base.table
     }
 
+    /// Whom it looks for beside those known, and when it tries each next.
+    pub fn contacts(&self) -> impl Iterator<Item = (&Contact, Time)> {
+        self.base.contacts.next_tries()
+    }
+
     /// Whether a peer is known.
     pub fn knows(&self, peer: &PeerId) -> bool {
         self.base.table.contains_key(peer)
@@ -209,16 +190,9 @@ impl Membership {
             Mode::Gossip(_) => base.sources(now, tried),
             Mode::View(views) => views.sources(now, tried),
         };
-        let everyone: Vec<PeerId> = match base.config.sampling {
-            Sampling::Graph(_) => base.table.keys().copied().collect(),
-            // Only graphs look at it.
-            _ => Vec::new(),
-        };
-        match base.config.sampling {
-            // Nobody is known twice, nor knows itself.
-            Sampling::Guarded | Sampling::View { .. } => draw_guarded_distinct(&sources, count, &mut base.rng),
-            _ => base.config.sampling.draw(base.own, &sources, &everyone, base.published.round, count, &mut base.rng),
-        }
+        let drawn = base.draw_of(now, sources, count);
+        drawn.iter().for_each(|peer| self.use_connection(now, peer));
+        drawn
     }
 
     /// Counts a model that was mixed in; those of peers that are not known are not counted.
@@ -226,10 +200,15 @@ impl Membership {
         self.base.table.get_mut(peer).into_iter().for_each(|known| known.mixed += 1);
     }
 
+    /// A peer asked something, or is asked: its connection is of use.
+    pub fn use_connection(&mut self, now: Time, peer: &PeerId) {
+        self.base.table.get_mut(peer).into_iter().for_each(|known| known.used = now);
+    }
+
     /// Where to dial a peer before it is asked something; empty for one that is connected or not known.
     pub fn addresses_to_dial(&self, peer: &PeerId) -> Vec<Address> {
         let known = self.base.table.get(peer).filter(|known| !known.connected);
-        known.map(|known| known.addresses.clone()).unwrap_or_default()
+        known.map(Known::to_dial).unwrap_or_default()
     }
 
     /// Each of these peers with the weight that the communication graph gives its link in this round, 0 for one that is
@@ -277,7 +256,13 @@ impl Membership {
             self.base.contacts = contacts;
         }
         if missing > 0 {
-            self.base.dial_some(now, missing, outputs);
+            return self.base.dial_some(now, missing, outputs);
+        }
+        if self.base.contacts.next_probe().is_some_and(|at| at <= now) {
+            let mut contacts = std::mem::take(&mut self.base.contacts);
+            let mut rng = self.base.rng.clone();
+            contacts.probe(now, &self.base.config, &mut rng, |peer| self.is_connected(peer), outputs);
+            (self.base.contacts, self.base.rng) = (contacts, rng);
         }
     }
 
@@ -292,20 +277,14 @@ impl Membership {
             let idle = base.table.values().filter(|known| !known.connected).map(|known| known.dial_after);
             let dials = base.contacts.times().chain(idle).filter(|&at| at > now);
             next = dials.chain([routine]).min().unwrap_or(routine);
+        } else if let Some(probe) = base.contacts.next_probe() {
+            next = next.min(probe);
         }
         next.max(now + base.config.announce_gap / 2)
     }
 }
 
 impl Base {
-    /// Everyone who can be reached, without those tried.
-    fn sources(&self, now: Time, tried: &[PeerId]) -> Vec<Source> {
-        let reachable = |(peer, known): &(&PeerId, &Known)| {
-            !tried.contains(peer) && (known.connected || (!known.addresses.is_empty() && known.dial_after <= now))
-        };
-        self.table.iter().filter(reachable).map(|(peer, known)| known.source(*peer)).collect()
-    }
-
     /// Peers known, this one included.
     pub fn size(&self) -> usize {
         self.table.len() + 1
@@ -322,13 +301,18 @@ impl Base {
     /// Keeps the address of a peer that is given up, as a contact of last resort: a laptop may be asleep for a week.
     pub fn remember(&mut self, peer: PeerId, addresses: Vec<Address>, failures: u32, after: Time) {
         let contact = Contact { peer: Some(peer), addresses };
-        self.contacts.remember(Trial { contact, failures, tried: true, after });
+        self.contacts.remember(Trial { contact, failures, tried: true, lost: true, after });
     }
 
     fn disconnected(&mut self, now: Time, peer: PeerId) {
         if let Some(known) = self.table.get_mut(&peer) {
             known.connected = false;
             known.heard = now;
+        }
+        if self.connections() == 0 {
+            // The own link is down, or was: whoever answered before is tried at once, and soon again.
+            let proven = self.table.values_mut().filter(|known| known.proven);
+            proven.for_each(|known| (known.dial_after, known.failures) = (now, 0));
         }
     }
 
@@ -341,10 +325,11 @@ impl Base {
 
     fn dial_failed(&mut self, now: Time, peer: Option<PeerId>) {
         if let Some(known) = peer.and_then(|peer| self.table.get_mut(&peer)) {
-            known.dial_after = now + self.config.redial_pause(known.failures);
+            known.dial_after = now + known.pause(&self.config, &mut self.rng);
             known.failures = known.failures.saturating_add(1);
         }
-        self.contacts.failed(now, peer, &self.config);
+        let alone = self.connections() == 0;
+        self.contacts.failed(now, peer, alone, &self.config, &mut self.rng);
     }
 
     fn refuse(&mut self, now: Time, peer: PeerId) {
@@ -362,47 +347,8 @@ impl Base {
             self.table.iter_mut().map(|(peer, known)| (*peer, known)).filter(|(_, known)| idle(known)).collect();
         for _ in 0..count.min(candidates.len()) {
             let (peer, known) = candidates.swap_remove(self.rng.random_range(0..candidates.len()));
-            outputs.push(Output::Dial { peer: Some(peer), addresses: known.addresses.clone() });
-            known.dial_after = now + self.config.redial_pause(known.failures);
+            outputs.push(Output::Dial { peer: Some(peer), addresses: known.to_dial() });
+            known.dial_after = now + known.pause(&self.config, &mut self.rng);
         }
     }
-}
-
-impl Known {
-    /// One of whom nothing is known yet, that may send so many announcements in a burst.
-    pub(super) fn new(now: Time, burst: f64) -> Self {
-        Self {
-            addresses: Vec::new(),
-            sequence: 0,
-            round: 0,
-            samples: 0,
-            age: 0,
-            introducer: None,
-            prefix: Prefix::Local,
-            heard: now,
-            connected: false,
-            failures: 0,
-            dial_after: now,
-            mixed: 0,
-            allowance: TokenBucket::full(now, burst),
-        }
-    }
-
-    /// The peer as a candidate of a draw. On local addresses an introducer says nothing: in a LAN one peer introduces
-    /// all others, and they are friends.
-    pub(super) fn source(&self, peer: PeerId) -> Source {
-        let introducer = self.introducer.filter(|_| self.prefix.is_public());
-        Source { peer, introducer, prefix: self.prefix }
-    }
-
-    /// A connection is up.
-    pub(super) fn is_up(&mut self, now: Time) {
-        (self.connected, self.failures, self.dial_after, self.heard) = (true, 0, now, now);
-    }
-}
-
-/// Where the first public address is.
-pub(super) fn prefix_of(addresses: &[Address]) -> Prefix {
-    let mut prefixes = addresses.iter().map(|address| Prefix::of_multiaddr(&address.0));
-    prefixes.find(Prefix::is_public).unwrap_or(Prefix::Local)
 }

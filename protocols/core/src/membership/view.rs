@@ -19,8 +19,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::MembershipConfig;
+use super::known::{Known, prefix_of};
 use super::output::{Acceptance, Output};
-use super::state::{Base, Known, prefix_of};
+use super::state::Base;
 use crate::id::PeerId;
 use crate::sampling::Source;
 use crate::sampling::view::{self, View, ViewConfig};

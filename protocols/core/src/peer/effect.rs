@@ -95,6 +95,11 @@ pub enum Effect {
         /// Where.
         addresses: Vec<Address>,
     },
+    /// Hang up: more connections are up than are needed.
+    HangUp {
+        /// The peer.
+        peer: PeerId,
+    },
     /// Hang up, and take no connection of this peer for so long.
     Ban {
         /// The peer.

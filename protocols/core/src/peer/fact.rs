@@ -2,7 +2,7 @@
 
 use crate::exchange::{PullFailure, Pulled, TransportFailure};
 use crate::id::PeerId;
-use crate::membership::Contact;
+use crate::membership::{Contact, Scope};
 use crate::recipe::{Evaluation, MixReport, Published};
 use crate::score::Fault;
 use crate::wire::{Address, Announcement, BulkRequest, Publication, Request, Response};
@@ -32,6 +32,8 @@ pub enum Fact {
     },
     /// The first connection to a peer is up.
     Connected(PeerId),
+    /// How far the address reaches over which a peer is connected.
+    Reached(PeerId, Scope),
     /// The last connection to a peer ended.
     Disconnected(PeerId),
     /// Every connection is gone without notice.

@@ -52,6 +52,7 @@ impl Peer {
             }
             Output::Announce(announcement) => effects.push(Effect::Announce(announcement)),
             Output::Dial { peer, addresses } => effects.push(Effect::Dial { peer, addresses }),
+            Output::HangUp { peer } => effects.push(Effect::HangUp { peer }),
             Output::Discovered { peer, known } => {
                 effects.push(Effect::Event(PeerEvent::Discovered { peer, known }));
                 self.to_round.push_back(round::Input::PeerKnown);

@@ -51,6 +51,7 @@ impl Peer {
         if self.scores.is_banned(now, &from) {
             return answer(token, refuse(Refusal::Busy, NEVER_MS), effects);
         }
+        self.membership.use_connection(now, &from);
         match request {
             Request::Shuffle { task, descriptors } if task == self.settings.task => {
                 self.serving.shuffling = Some(token);

@@ -6,6 +6,7 @@ use super::{Peer, Restored};
 use crate::estimate::Estimate;
 use crate::id::PeerId;
 use crate::invariant::Invariant;
+use crate::membership::Contact;
 use crate::mixing::push_sum::Account;
 use crate::recipe::Evaluation;
 use crate::round::Phase;
@@ -56,6 +57,12 @@ pub struct KnownPeer {
     pub score: u32,
     /// Models mixed from it since it is known.
     pub mixed: u64,
+    /// Whether a connection to it was ever up.
+    pub proven: bool,
+    /// Failed dials in a row.
+    pub failures: u32,
+    /// When it may be dialled next, where there is no connection.
+    pub dial_after: Time,
 }
 
 impl PeerStatus {
@@ -118,10 +125,18 @@ impl Peer {
                 heard: known.heard,
                 score: self.scores.score(now, peer),
                 mixed: known.mixed,
+                proven: known.proven,
+                failures: known.failures,
+                dial_after: known.dial_after,
             })
             .collect();
         peers.sort_by_key(|known| (std::cmp::Reverse(known.heard), known.peer));
         peers
+    }
+
+    /// Whom it looks for beside those known, and when it tries each next.
+    pub fn contacts(&self) -> Vec<(Contact, Time)> {
+        self.membership.contacts().map(|(contact, at)| (contact.clone(), at)).collect()
     }
 
     /// Rounds closed.

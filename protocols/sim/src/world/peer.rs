@@ -302,7 +302,7 @@ impl SimPeer {
             Effect::Judge(_) => {}
             Effect::Announce(announcement) => self.announce(env, Arc::new(*announcement)),
             Effect::Dial { peer, addresses } => self.dial(env, peer, &addresses),
-            Effect::Ban { peer, .. } => self.hang_up_on(env, index_of(peer)),
+            Effect::Ban { peer, .. } | Effect::HangUp { peer } => self.hang_up_on(env, index_of(peer)),
             Effect::Event(event) => self.on_event(env, event),
             Effect::WakeAt(at) => self.set_timer(at, Kind::Wake),
         }

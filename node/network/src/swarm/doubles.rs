@@ -1,0 +1,88 @@
+//! Other nodes that run under the own key, met directly: both ends notice, because neither takes a connection with itself.
+
+use std::time::{Duration, Instant};
+
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId};
+
+use super::super::NetworkEvent;
+use super::super::behaviour::BehaviourEvent;
+use super::super::identity::from_libp2p;
+use super::super::listening::why_not_dialled;
+use super::Driver;
+
+/// How long after a dial to an own address a connection under the own key may be that very one.
+const ECHO: Duration = Duration::from_secs(20);
+
+/// What was noticed of them.
+#[derive(Debug, Default)]
+pub(super) struct Doubles {
+    own_dialled: Option<Instant>,
+    /// Whether one that was dialled, and one that dialled, was told of.
+    told: [bool; 2],
+}
+
+impl Driver {
+    /// Remembers that one of the own addresses is dialled, where that is so: an old contact may lead there.
+    pub(super) fn heed_dial(&mut self, addresses: &[Multiaddr]) {
+        if addresses.iter().any(|address| self.is_own(address)) {
+            self.doubles.own_dialled = Some(Instant::now());
+        }
+    }
+
+    /// Tells of a connection from a node under the own key.
+    pub(super) fn heed_incoming(&mut self, event: &SwarmEvent<BehaviourEvent>) {
+        if let SwarmEvent::IncomingConnectionError { error: ListenError::LocalPeerId { address }, .. } = event
+            && self.doubles.own_dialled.is_none_or(|at| at.elapsed() > ECHO)
+        {
+            self.tell_double(address, false);
+        }
+    }
+
+    pub(super) fn on_dial_error(&mut self, peer: Option<PeerId>, error: &DialError) {
+        let own = *self.swarm.local_peer_id();
+        let reason = match error {
+            DialError::DialPeerConditionFalse(_) | DialError::Aborted => return,
+            DialError::LocalPeerId { address } => return self.on_own_key(address),
+            DialError::WrongPeerId { obtained, address } if *obtained == own => {
+                self.on_own_key(address);
+                format!("{address}: this node's own key answers there")
+            }
+            DialError::WrongPeerId { obtained, address } => {
+                format!("{address}: another peer answers there, {obtained}: it has that address now, or a new key")
+            }
+            error => why_not_dialled(error),
+        };
+        let peer = peer.as_ref().and_then(from_libp2p);
+        self.tell(NetworkEvent::DialFailed { peer, reason });
+    }
+
+    fn on_own_key(&mut self, address: &Multiaddr) {
+        if !self.is_own(address) {
+            self.tell_double(address, true);
+        }
+    }
+
+    /// Tells of one, once for each direction.
+    fn tell_double(&mut self, address: &Multiaddr, dialled: bool) {
+        if !std::mem::replace(&mut self.doubles.told[usize::from(dialled)], true) {
+            self.tell(NetworkEvent::SameIdentity { address: without_peer(address).to_string(), dialled });
+        }
+    }
+
+    /// Whether this node itself is reached there.
+    fn is_own(&self, address: &Multiaddr) -> bool {
+        let address = without_peer(address);
+        self.swarm.listeners().chain(self.swarm.external_addresses()).any(|own| without_peer(own) == address)
+    }
+}
+
+/// An address without the peer at its end.
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    let mut address = address.clone();
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
+    address
+}
