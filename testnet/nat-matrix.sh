@@ -87,8 +87,9 @@ node() { # SPACE NAME ARGUMENT...
   local where=$1 name=$2
   shift 2
   # Everything is as it comes, but that rounds are short and nobody is found by mDNS.
-  in_space "$where" "$program" --log "${LOG:-warn}" "$@" --home "$run/$name" --events "$run/$name.jsonl" \
-    --set network.mdns=false --set training.steps=5 --set round.pace=500ms \
+  # Not by a function: $! is to be the program.
+  ip netns exec "$where" "$program" --log "${LOG:-warn}" "$@" --home "$run/$name" --events "$run/$name.jsonl" \
+    --set network.mdns=false --set training.steps=5 --set round.min_interval=500ms --set data.parts=3 \
     --set data.partition=dirichlet:0.5 >"$run/$name.out" 2>&1 &
   started+=($!)
 }
@@ -130,12 +131,12 @@ pair() { # KIND KIND
   ip -n "$id-pub" route add default via 203.0.113.1
   private 1 "$1"
   private 2 "$2"
-  node "$id-pub" pub run --task digits --set data.part=0/3
+  node "$id-pub" pub run --task digits --set data.part=0
   until_ms 15 in_space "$id-pub" "$program" ticket --home "$run/pub" >/dev/null
   local ticket met straight learnt
   ticket=$(in_space "$id-pub" "$program" ticket --home "$run/pub")
-  node "$id-p1" ant join "$ticket" --yes --set data.part=1/3
-  node "$id-p2" bat join "$ticket" --yes --set data.part=2/3
+  node "$id-p1" ant join "$ticket" --yes --set data.part=1
+  node "$id-p2" bat join "$ticket" --yes --set data.part=2
   until_ms 10 test -s "$run/ant.jsonl" >/dev/null && until_ms 10 test -s "$run/bat.jsonl" >/dev/null
   ant=$(peer_of ant) bat=$(peer_of bat)
   met=$(until_ms "$patience" connected) || met=-

@@ -1,7 +1,7 @@
 //! Who may join: `invite`, `members`, and what `join` and `run` do about memberships.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use peerlearn::access::{Members, SeenView, redeem, unix_now};
@@ -46,7 +46,6 @@ pub struct InviteArgs {
 
 /// Arguments of `members`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  peerlearn members\n  peerlearn members allow basel")]
 pub struct MembersArgs {
     /// What to do about them; without a word, they are listed.
@@ -55,8 +54,9 @@ pub struct MembersArgs {
     /// Print everything as one JSON object.
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub(super) home: HomeArgs,
+    /// The directory with identity, checkpoint and address book.
+    #[arg(long, global = true, env = "PEERLEARN_HOME", default_value = ".peerlearn", value_name = "DIR")]
+    pub home: PathBuf,
 }
 
 /// What can be done about members.
@@ -66,8 +66,6 @@ pub enum MembersCommand {
     Allow {
         /// Its name, or the beginning of its id.
         who: String,
-        #[command(flatten)]
-        home: HomeArgs,
     },
 }
 
@@ -95,13 +93,13 @@ pub(super) async fn invite(args: &InviteArgs) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn members(args: &MembersArgs) -> Result<Exit, CliError> {
-    if let Some(MembersCommand::Allow { who, home }) = &args.command {
-        let allowed = ask(&home.home, &ControlRequest::Allow { who: who.clone() }).await?;
+    if let Some(MembersCommand::Allow { who }) = &args.command {
+        let allowed = ask(&args.home, &ControlRequest::Allow { who: who.clone() }).await?;
         let allowed = allowed.as_str().unwrap_or_default();
         super::tell(&format!("let in {allowed}; it hears of it when it asks again, in a few seconds"));
         return Ok(Exit::Done);
     }
-    let answer = ask(&args.home.home, &ControlRequest::Members {}).await?;
+    let answer = ask(&args.home, &ControlRequest::Members {}).await?;
     if args.json {
         super::show(&format!("{answer}\n"))?;
         return Ok(Exit::Done);

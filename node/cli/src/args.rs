@@ -73,7 +73,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Tells the running node to stop, and waits until it has.
     Stop(HomeArgs),
-    /// Measures the model on disk on the data of the settings.
+    /// Measures the model on disk: on the own rows kept apart, and with --data on all rows of another file.
     Eval(EvalArgs),
     /// Answers for the rows of a file with the model on disk: class and probabilities, one line a row.
     Predict(PredictArgs),
@@ -172,7 +172,7 @@ pub struct DataArgs {
     /// For tables: a second file to measure on.
     #[arg(long, value_name = "PATH")]
     pub test: Option<PathBuf>,
-    /// Where your file differs from the task: COLUMN=NAME-IN-FILE, COLUMN:VALUE=WORD-IN-FILE, COLUMN@UNIT, or COLUMN!WORD for
+    /// Where your file differs from the task: COLUMN=NAME-IN-FILE, COLUMN:VALUE=WORD-IN-FILE, COLUMN@UNIT (@task is the task's own), or COLUMN!WORD for
     /// rows to leave out. May be repeated.
     #[arg(long = "map", value_name = "WHAT")]
     pub map: Vec<String>,
@@ -216,7 +216,8 @@ pub struct JoinArgs {
     pub ticket: String,
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Join without asking, also where nobody is there to be asked.
+    /// Join without asking, also where nobody is there to be asked. Without it and without a terminal, joining goes on where nothing
+    /// was guessed, and is refused where something was.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -265,7 +266,11 @@ pub struct DoctorArgs {
 
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  peerlearn eval --home ant\n  peerlearn eval --data other.csv --json")]
+#[command(
+    after_help = "Without --data, and with the very file that the home learns from, only the own rows that were kept apart are measured \
+(data.validation, a tenth). Of any other file that --data names, all rows are. Files may have the names of the task where the home \
+learns from others.\n\nExamples:\n  peerlearn eval --home ant\n  peerlearn eval --data other.csv --json"
+)]
 pub struct EvalArgs {
     #[command(flatten)]
     pub(super) home: HomeArgs,

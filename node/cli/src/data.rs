@@ -2,8 +2,12 @@
 
 mod picture;
 
+use std::path::Path;
+
 use peerlearn::config::Layers;
-use peerlearn::data::{Check, DataConfig, Known, Preprocessing, Survey, Wishes, check, propose};
+use peerlearn::data::{
+    Check, DataConfig, Known, Preprocessing, Survey, Wishes, arrays, check, propose, read,
+};
 use peerlearn::registry;
 use peerlearn::task::Document;
 use serde_json::json;
@@ -27,11 +31,12 @@ fn checked(args: &DataCheckArgs, all: bool) -> Result<Exit, CliError> {
     let of_file = DataArgs { data: Some(args.file.clone()), label: args.label.clone(), ..DataArgs::default() };
     let mut config = with_data(Layers::new(), &of_file)?.settings(&args.set)?.load()?;
     add_maps(&mut config, &args.map)?;
+    let file = Path::new(&config.data.source);
+    if arrays::kind_of(file).is_some() {
+        return pictures(args, &config.data, task_of(args)?.as_ref());
+    }
     let path = args.file.display().to_string();
-    let task = match &args.task {
-        Some(task) => Some(read_task(task)?),
-        None => registry::task_of(&args.home.home)?.map(|kept| kept.document),
-    };
+    let task = task_of(args)?;
     let (survey, text, fits, about) = match task {
         Some(task) => against(args, &config.data, &task, all)?,
         None => alone(args, &config.data)?,
@@ -53,13 +58,55 @@ fn checked(args: &DataCheckArgs, all: bool) -> Result<Exit, CliError> {
     }
 }
 
+fn task_of(args: &DataCheckArgs) -> Result<Option<Document>, CliError> {
+    Ok(match &args.task {
+        Some(task) => Some(read_task(task)?),
+        None => registry::task_of(&args.home.home)?.map(|kept| kept.document),
+    })
+}
+
+/// Pictures and arrays: read as learning would.
+fn pictures(args: &DataCheckArgs, config: &DataConfig, task: Option<&Document>) -> Result<Exit, CliError> {
+    if let Some(picture) = &args.picture {
+        let reason = "pictures and arrays have no columns to draw; leave out --picture".to_owned();
+        return Err(CliError::Picture { path: picture.clone(), reason });
+    }
+    let preprocessing = task.map(|task| Preprocessing::of(task.definition.schema.clone()));
+    let known = task.zip(preprocessing.as_ref());
+    let known = known.map(|(task, preprocessing)| Known { preprocessing, charter: &task.charter });
+    let found = read(config, known, &[]).map_err(peerlearn::NodeError::Data)?;
+    let (schema, rows) = (&found.preprocessing.schema, found.train.labels.len());
+    let count = |class: usize| found.train.labels.iter().filter(|label| **label as usize == class).count();
+    let classes: Vec<(&String, usize)> =
+        schema.classes().iter().enumerate().map(|(class, name)| (name, count(class))).collect();
+    let test = found.test.as_ref().map_or(0, |test| test.labels.len());
+    if args.json {
+        let classes: serde_json::Map<String, serde_json::Value> =
+            classes.iter().map(|(name, count)| ((*name).clone(), json!(count))).collect();
+        let about = json!({
+            "file": args.file, "rows": rows, "test_rows": test, "shape": schema.shape(), "classes": classes,
+            "task": task.map(|task| task.definition.id()), "fits": true, "findings": found.notes,
+        });
+        super::show(&format!("{about}\n"))?;
+        return Ok(Exit::Done);
+    }
+    let mut text = task.map_or_else(String::new, screen::task);
+    text.push_str(&format!("{}: {rows} examples of {:?}, {test} more to measure on\n", args.file.display(), schema.shape()));
+    found.understood.iter().chain(&found.notes).for_each(|line| text.push_str(&format!("  {}\n", screen::printable(line))));
+    for (name, count) in &classes {
+        text.push_str(&format!("  {:<30} {count:>8}\n", screen::printable(name)));
+    }
+    super::show(&format!("{text}nothing has left this machine\n"))?;
+    Ok(Exit::Done)
+}
+
 /// What was found: the file, words for people, whether it can be learnt from, and the same for programs.
 type Found = (Survey, String, bool, serde_json::Value);
 
 fn against(args: &DataCheckArgs, config: &DataConfig, task: &Document, all: bool) -> Result<Found, CliError> {
     let preprocessing = Preprocessing::of(task.definition.schema.clone());
     let known = Known { preprocessing: &preprocessing, charter: &task.charter };
-    let found: Check = check(&args.file, config, known).map_err(peerlearn::NodeError::Data)?;
+    let found: Check = check(Path::new(&config.source), config, known).map_err(peerlearn::NodeError::Data)?;
     let path = args.file.display().to_string();
     let mut text = screen::task(task) + &screen::check(&path, &found, known);
     if all {
@@ -74,7 +121,7 @@ fn against(args: &DataCheckArgs, config: &DataConfig, task: &Document, all: bool
 }
 
 fn alone(args: &DataCheckArgs, config: &DataConfig) -> Result<Found, CliError> {
-    let survey = Survey::of(&args.file, &config.dialect).map_err(peerlearn::NodeError::Data)?;
+    let survey = Survey::of(Path::new(&config.source), &config.dialect).map_err(peerlearn::NodeError::Data)?;
     let path = args.file.display().to_string();
     let mut text = format!(
         "{path}: {} rows, {} columns\n  read as {}\n{}",

@@ -10,6 +10,7 @@ use super::args::DemoArgs;
 use super::ending::interrupted;
 use super::error::{CliError, Exit};
 use super::picture::accuracy_picture;
+use super::setup::readable_twice;
 use super::view::View;
 
 /// Rounds of a demo: the accuracy has settled well before.
@@ -19,6 +20,9 @@ const MOST_ROUNDS: u64 = 10_000;
 
 pub(super) async fn demo(args: Box<DemoArgs>) -> Result<Exit, CliError> {
     let json = args.json;
+    let mut args = args;
+    args.data = args.data.as_deref().map(readable_twice).transpose()?;
+    args.test = args.test.as_deref().map(readable_twice).transpose()?;
     let plan = plan(*args)?;
     let (sender, stop) = watch::channel(false);
     tokio::spawn(async move {

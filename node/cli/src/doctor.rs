@@ -99,5 +99,5 @@ fn not_running(home: &Path) -> Finding {
 
 fn other_version(reason: &str) -> Finding {
     let found = format!("the running node does not understand this program ({reason})");
-    Finding::fault("node", found, "stop it and start it again with the program that you ask with: they differ in version")
+    Finding::fault("node", found, "stop it and start it again with the program that you ask with: versions differ")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use peerlearn::NodeConfig;
 use peerlearn::agreed::as_trained;
-use peerlearn::data::{Known, Loaded, Unanswered, load};
+use peerlearn::data::{Dataset, Known, Loaded, Unanswered, load, measure};
 use peerlearn::learner::{Evaluation, Learner, ModelFamily, build};
 use peerlearn::node::NodeError;
 use peerlearn::registry::{self, Checkpoint, HomeTask, KeptFrame, Manifest};
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::args::{ConfigArgs, DataArgs, EvalArgs, ExportArgs, PredictArgs};
 use super::error::{CliError, Exit};
 use super::measured;
-use super::setup::{add_maps, layers, with_data};
+use super::setup::{add_maps, layers, readable_twice, with_data};
 
 /// Rows that a model answers for at a time: enough to keep it busy, few enough for any memory.
 const ROWS_AT_A_TIME: usize = 1024;
@@ -70,7 +70,7 @@ pub(super) fn predict(args: &PredictArgs) -> Result<Exit, CliError> {
     let config = told(home, &args.config, &DataArgs { map: args.map.clone(), ..DataArgs::default() })?;
     let OnDisk { mut learner, task, .. } = on_disk(home)?;
     let preprocessing = task.preprocessing();
-    let rows = preprocessing.read(&args.input, &config.data, &task.document.charter).map_err(NodeError::Data)?;
+    let rows = preprocessing.read(&readable_twice(&args.input)?, &config.data, &task.document.charter).map_err(NodeError::Data)?;
     rows.notes.iter().for_each(|note| super::tell(&format!("warning: {note}")));
     let output = &preprocessing.schema.output;
     let answers = answers(learner.as_mut(), &rows, output, preprocessing.schema.shape().iter().product())?;
@@ -120,28 +120,68 @@ fn answers(learner: &mut dyn Learner, rows: &Unanswered, output: &Output, width:
     table.into_inner().map_err(|error| CliError::Table { source: error.into_error().into() })
 }
 
+/// What a model is measured on.
+struct Measured {
+    validation: Option<Dataset>,
+    test: Option<Dataset>,
+    /// All rows of a file that is named, where it is not the one that the home learns from.
+    file: Option<Dataset>,
+    classes: Vec<String>,
+}
+
+fn rows_of_eval(found: &OnDisk, args: &EvalArgs, config: &NodeConfig) -> Result<Measured, CliError> {
+    let home = &args.home.home;
+    let learnt = layers(&args.config, Some(home))?.load()?.data.source;
+    let same = |one: &str, other: &str| match (std::fs::canonicalize(one), std::fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    };
+    if args.data.data.is_none() || same(&learnt, &config.data.source) {
+        let Loaded { validation, test, preprocessing, notes, .. } = rows_for(found, home, config)?;
+        notes.iter().for_each(|note| super::tell(&format!("warning: {note}")));
+        return Ok(Measured { validation, test, file: None, classes: preprocessing.schema.classes().to_vec() });
+    }
+    let preprocessing = found.task.preprocessing();
+    let known = Known { preprocessing: &preprocessing, charter: &found.task.document.charter };
+    let read = |path: &str| -> Result<Loaded, CliError> {
+        let read = measure(Path::new(path), &config.data, known).map_err(NodeError::Data)?;
+        read.notes.iter().for_each(|note| super::tell(&format!("warning: {path}: {note}")));
+        Ok(read)
+    };
+    let file = read(&config.data.source)?;
+    // The rows to measure on of the home are another matter.
+    let test = args.data.test.as_ref().map(|_| read(&config.data.test)).transpose()?;
+    let test = test.map_or(file.test, |test| Some(test.train));
+    let classes = preprocessing.schema.classes().to_vec();
+    Ok(Measured { validation: None, test, file: Some(file.train), classes })
+}
+
 pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
     let home = &args.home.home;
     let config = told(home, &args.config, &args.data)?;
     let found = on_disk(home)?;
-    let data = rows_for(&found, home, &config)?;
+    let data = rows_of_eval(&found, args, &config)?;
     let OnDisk { checkpoint, mut learner, .. } = found;
     let mut measure =
-        |rows: &Option<peerlearn::data::Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
+        |rows: &Option<Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
     let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
-    if own.is_none() && test.is_none() {
+    let file = measure(&data.file)?;
+    if own.is_none() && test.is_none() && file.is_none() {
         return Err(CliError::NothingToMeasure);
     }
-    let names = data.classes().to_vec();
+    let names = data.classes;
     if args.json {
         let object = |part: &Option<Evaluation>| part.as_ref().map(|part| measured::object(part, &names)).transpose();
         let failed = |source| CliError::Json { source };
         let (own, test) = (object(&own).map_err(failed)?, object(&test).map_err(failed)?);
-        super::show(&format!("{}\n", json!({ "round": checkpoint.round, "own": own, "test": test })))?;
+        let file = object(&file).map_err(failed)?;
+        let all = json!({ "round": checkpoint.round, "own": own, "test": test, "file": file });
+        super::show(&format!("{all}\n"))?;
         return Ok(Exit::Done);
     }
     let mut text = format!("round {}\n", checkpoint.round);
-    for (name, part) in [("own validation", own), ("shared test", test)] {
+    let named = args.data.data.as_ref().map_or_else(String::new, |path| format!("all rows of {}", path.display()));
+    for (name, part) in [("own validation", own), ("shared test", test), (&*named, file)] {
         part.iter().for_each(|part| text.push_str(&measured::page(name, part, &names)));
     }
     super::show(&text)?;
@@ -160,6 +200,9 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let manifest = Manifest::new(&whole, &checkpoint, &data.preprocessing, agreed, metrics);
     let files = registry::export(&args.directory, &whole, &checkpoint, &manifest)?;
     let (files, directory) = (files.join(", "), args.directory.display());
+    if manifest.program().is_none() {
+        super::tell("there is no predict.py: this model is more than dense layers; peerlearn predict answers for it");
+    }
     super::tell(&format!("wrote {files} of round {} to {directory}", checkpoint.round));
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use peerlearn::config::Layers;
-use peerlearn::data::{DataConfig, Survey, Wishes, arrays, digits, propose, read};
+use peerlearn::data::{DataConfig, Finding, Severity, Survey, Wishes, arrays, digits, propose, read};
 use peerlearn::registry::Home;
 use peerlearn::task::{
     About, Access, Charter, Definition, Document, Join, ModelSpec, Real, Schema, from_table_schema, write,
@@ -18,6 +18,10 @@ use super::setup::with_data;
 
 /// The model, where none is wished for.
 const MODEL: &str = "mlp:64,32";
+/// Bytes that a task may take.
+const MAX_BYTES: usize = 1 << 18;
+/// Bytes that a column takes at least, beside name and values.
+const COLUMN_BYTES: usize = 60;
 /// Fewer rows of the owner than these are few.
 const FEW_ROWS: u64 = 2000;
 /// Weight decay that is advised for few rows.
@@ -31,6 +35,7 @@ pub(super) fn new(args: &NewArgs) -> Result<Exit, CliError> {
     let of_file = DataArgs { data: args.file.clone(), ..DataArgs::default() };
     let config = with_data(Layers::new(), &of_file)?.settings(&args.set)?.load()?;
     let (schema, rows) = schema(args, &config.data)?;
+    narrow_enough(args, &schema)?;
     let owner = Home::open(&args.home.home)?.identity()?.peer();
     let net = args.model.as_ref().map_or_else(|| MODEL.to_owned(), ToString::to_string);
     let model = ModelSpec { net, loss: schema.usual_loss().to_owned(), layout: None };
@@ -50,6 +55,27 @@ pub(super) fn new(args: &NewArgs) -> Result<Exit, CliError> {
     super::show(&screen::task(&document))?;
     tell_next(args, &document);
     Ok(Exit::Done)
+}
+
+/// Whether a task with so many columns can travel.
+fn narrow_enough(args: &NewArgs, schema: &Schema) -> Result<(), CliError> {
+    let bytes = schema.columns.iter().map(|(name, column)| {
+        let values: usize = column.values.iter().map(|value| value.len() + 3).sum();
+        name.len() + values + COLUMN_BYTES
+    });
+    if bytes.sum::<usize>() <= MAX_BYTES {
+        return Ok(());
+    }
+    let path = args.file.as_deref().unwrap_or(Path::new("-")).display().to_string();
+    let words = format!(
+        "{} columns with names, types and values are more than a task of {} KiB can hold, which every peer keeps",
+        schema.columns.len(),
+        MAX_BYTES >> 10
+    );
+    let mend = "name those to learn from, some two thousand at most: --columns NAME,NAME,…; or make fewer of them (sums, principal \
+         components) before";
+    let finding = Finding::new(Severity::Error, "too-wide", "", words).mended_by(mend);
+    Err(CliError::Unfit { path, findings: format!("  {finding}\n") })
 }
 
 fn tell_next(args: &NewArgs, document: &Document) {
@@ -76,10 +102,12 @@ fn advice(rows: u64) -> BTreeMap<String, Real> {
 /// The schema that the data propose, and how many rows they have.
 fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError> {
     let data = |error| CliError::Node(peerlearn::NodeError::Data(error));
-    let Some(path) = &args.file else {
+    let Some(shown) = &args.file else {
         let (train, _) = digits().map_err(data)?;
         return Ok((Schema::array(train.input, 16.0, train.classes), train.labels.len() as u64));
     };
+    // What comes through a pipe lies elsewhere now.
+    let path = Path::new(&config.source);
     if arrays::kind_of(path).is_some() {
         let image = args.size.map(|size| arrays::Geometry { size, ..arrays::Geometry::default() });
         let config =
@@ -91,7 +119,7 @@ fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError
     let survey = Survey::of(path, &config.dialect).map_err(data)?;
     super::show(&format!(
         "{}: {} rows, {} columns\n  read as {}\n{}",
-        path.display(),
+        shown.display(),
         survey.rows,
         survey.columns.len(),
         survey.understood,
@@ -104,8 +132,8 @@ fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError
         number: args.output.map(|output| output == OutputChoice::Number),
         without_numbers: args.no_numbers,
     };
-    let refused = |finding: peerlearn::data::Finding| CliError::Unfit {
-        path: path.display().to_string(),
+    let refused = |finding: Finding| CliError::Unfit {
+        path: shown.display().to_string(),
         findings: format!("  {finding}\n"),
     };
     let mut proposal = propose(&survey, &wishes).map_err(refused)?;
@@ -145,7 +173,9 @@ fn name_of(args: &NewArgs) -> String {
         let file = args.file.as_deref()?.file_name()?.to_str()?;
         Some(file.split('.').find(|part| !part.is_empty())?.to_owned())
     };
-    let name = args.name.clone().or_else(stem).unwrap_or_else(|| "digits".to_owned());
+    let usual = if args.file.is_some() { "table" } else { "digits" };
+    let stem = || stem().filter(|stem| stem != "-");
+    let name = args.name.clone().or_else(stem).unwrap_or_else(|| usual.to_owned());
     let fits = |character: char| if character.is_ascii_graphic() { character } else { '-' };
     name.chars().map(fits).take(64).collect()
 }

@@ -43,7 +43,7 @@ pub(super) async fn peers(args: &StatusArgs) -> Result<Exit, CliError> {
 
 fn page(report: &Report) -> String {
     let connected = report.peers.iter().filter(|peer| peer.path.is_some()).count();
-    let mut text = format!("{} peers, {connected} connected\n", report.peers.len());
+    let mut text = format!("{} known, {connected} connected\n", report.peers.len());
     for peer in &report.peers {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "\n{}", called(peer));
@@ -106,10 +106,9 @@ fn connected(path: &Path) -> String {
         0 | 1 => String::new(),
         more => format!(", {more} connections"),
     };
-    let carrier = path.carrier.name();
+    let (carrier, remote) = (path.carrier.name(), path.remote.split("/p2p/").next().unwrap_or(&path.remote));
     format!(
-        "{how} over {carrier}, {}, {who} {} ago, round trip {time}{others}{}",
-        path.remote,
+        "{how} over {carrier}, {remote}, {who} {} ago, round trip {time}{others}{}",
         ago(path.up_ms),
         if path.compatible { "" } else { ", not taken in yet" },
     )

@@ -6,6 +6,7 @@ use peerlearn::NodeConfig;
 use peerlearn::config::Layers;
 use peerlearn::data::add_to_map;
 use peerlearn::registry;
+use peerlearn::runtime::files::{Readers, WriteError, write_whole};
 use peerlearn::task::Document;
 use peerlearn::ticket::Ticket;
 
@@ -59,17 +60,18 @@ pub(super) fn layers(args: &ConfigArgs, home: Option<&Path>) -> Result<Layers, C
 pub(super) fn with_data(layers: Layers, data: &DataArgs) -> Result<Layers, CliError> {
     let path = |path: &PathBuf| toml::Value::String(path.display().to_string()).to_string();
     let source = data.data.as_deref().map(readable_twice).transpose()?;
+    let test = data.test.as_deref().map(readable_twice).transpose()?;
     let mut flags = Vec::new();
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
     source.iter().for_each(|source| flag("data.source", path(source), "--data"));
     data.label.iter().for_each(|label| flag("data.label", toml::Value::String(label.clone()).to_string(), "--label"));
-    data.test.iter().for_each(|test| flag("data.test", path(test), "--test"));
+    test.iter().for_each(|test| flag("data.test", path(test), "--test"));
     Ok(layers.flags(flags)?)
 }
 
 /// A path that can be opened more than once, as a table is looked at before it is learnt from: what comes through standard input or
 /// a pipe is put into a temporary file without a name, which lasts as long as this process.
-fn readable_twice(path: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn readable_twice(path: &Path) -> Result<PathBuf, CliError> {
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::FileTypeExt;
     let is_stdin = path == Path::new("-");
@@ -190,5 +192,6 @@ pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs, dealt
     let text = toml::Table::from_iter([("data".to_owned(), toml::Value::Table(section))]).to_string();
     let text =
         format!("# What the command line said of the data when this node was last started with such words.\n{text}");
-    std::fs::write(&path, text).map_err(|source| CliError::File { action: "write", path, source })
+    write_whole(&path, text.as_bytes(), Readers::Owner)
+        .map_err(|WriteError { action, path, source }| CliError::File { action, path, source })
 }

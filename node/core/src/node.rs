@@ -102,6 +102,9 @@ impl Node {
 
     /// Dials a peer, by address or ticket contact.
     pub fn contact(&self, contact: peerlearn_protocols::membership::Contact) {
+        if contact.peer == Some(self.peer()) {
+            return self.inner.components.events.emit(NodeEvent::Warning { message: router::NAMES_ITSELF.to_owned() });
+        }
         if contact.peer.is_some() {
             // At once, also where it was tried before in vain and is not due yet: somebody may have been let in meanwhile.
             let addresses = contact.addresses.iter().map(|address| address.0.clone()).collect();

@@ -2,10 +2,10 @@
 
 mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use peerlearn_task::{ColumnType, OutputKind, Schema};
+use peerlearn_task::{ColumnType, OutputKind, Real, Schema};
 
 use super::encode::{Answer, Believed, Encoder, Tally};
 use super::finding::{Finding, Severity};
@@ -61,6 +61,7 @@ pub fn check(path: &Path, config: &DataConfig, known: Known<'_>) -> Result<Check
         Ok(mapping) => {
             check.findings = units::findings(&check.survey, &mapping, known);
             unused(&check.survey, &mapping, &mut check.findings);
+            words(&check.survey, &mapping, &mut check.findings);
             labels(&check.survey, &mapping, schema, &mut check.findings);
             cells(path, config, known, &mapping, &mut check)?;
             check.mapping = Some(mapping);
@@ -86,6 +87,21 @@ fn unused(survey: &Survey, mapping: &Mapping, findings: &mut Vec<Finding>) {
             leak.share * 100.0
         );
         findings.push(Finding::new(Severity::Warning, "leak", &leak.column, words));
+    }
+}
+
+/// Words of the user's map that are nowhere in the file: mistyped, or of another file.
+fn words(survey: &Survey, mapping: &Mapping, findings: &mut Vec<Finding>) {
+    for source in mapping.sources.iter().chain(&mapping.label) {
+        let Some(values) = survey.column(&source.name).and_then(|column| column.values.as_ref()) else { continue };
+        let fold =
+            |word: &str| super::records::number(word, false).map_or(word.to_lowercase(), |value| value.to_string());
+        let there: BTreeSet<String> = values.keys().map(|word| fold(word)).collect();
+        for word in source.entry.values.keys().chain(&source.entry.drop).filter(|word| !there.contains(&fold(word))) {
+            let some = values.keys().take(20).cloned().collect::<Vec<_>>().join(", ");
+            let words = format!("data.map speaks of {word:?}, and no row of {:?} has it; it has {some}", source.name);
+            findings.push(Finding::new(Severity::Warning, "map", &source.column, words));
+        }
     }
 }
 
@@ -193,7 +209,10 @@ pub fn expected(known: Known<'_>, column: &str) -> String {
     let Some(described) = schema.columns.get(column) else {
         return match schema.output.kind {
             OutputKind::Classes => format!("{} classes", schema.classes().len()),
-            OutputKind::Number => "a number".to_owned(),
+            OutputKind::Number => {
+                let number = |number: Option<Real>| number.map_or_else(|| "?".to_owned(), |number| short(number.get()));
+                format!("{} +- {}", number(schema.output.mean), number(schema.output.sd))
+            }
         };
     };
     match described.kind {

@@ -339,7 +339,7 @@ fn read_table(
     let label = (!config.label.is_empty()).then_some(config.label.as_str());
     let train = table::read(path, &how, Labels::Wanted(label))?;
     let how = Reading { beside: &[], ..how };
-    let test = test_path.as_deref().map(|test| table::read(test, &how, Labels::Wanted(label))).transpose()?;
+    let test = test_path.as_deref().map(|test| table::read(test, &how, Labels::Measured(label))).transpose()?;
     let mut understood = vec![format!("{}: {}", path.display(), train.understood)];
     if let (Some(path), Some(test)) = (&test_path, &test) {
         understood.push(format!("{}: {}", path.display(), test.understood));
@@ -424,7 +424,7 @@ fn prepare_rows(
     })
 }
 
-fn dataset(schema: &Schema, raw: Raw) -> Result<Dataset, DataError> {
+pub(super) fn dataset(schema: &Schema, raw: Raw) -> Result<Dataset, DataError> {
     let unit = schema.most().unwrap_or(1.0);
     if schema.output.kind == OutputKind::Number {
         let sd = schema.output.sd.map_or(1.0, peerlearn_task::Real::get) as f32;

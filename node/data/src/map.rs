@@ -20,6 +20,12 @@ pub struct MapEntry {
     /// Words of the file whose rows are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drop: Vec<String>,
+    /// Whether `from` was said at the command line of this process, and not in settings that a home keeps.
+    #[serde(skip)]
+    pub from_said: bool,
+    /// The same of `unit`.
+    #[serde(skip)]
+    pub unit_said: bool,
 }
 
 /// Every column that is mapped, by its name in the task.
@@ -46,13 +52,13 @@ impl From<Written> for MapEntry {
     fn from(written: Written) -> Self {
         match written {
             Written::Name(from) => Self { from: Some(from), ..Self::default() },
-            Written::Entry(Entry { from, unit, values, drop }) => Self { from, unit, values, drop },
+            Written::Entry(Entry { from, unit, values, drop }) => Self { from, unit, values, drop, ..Self::default() },
         }
     }
 }
 
 /// Adds what one `--map` says: `chol=CHOL` (the column is called so in the file), `sex:female=w` (the value is called so),
-/// `chol@mmol/L` (the column has this unit), `disease!unknown` (rows with this word are left out).
+/// `chol@mmol/L` (the column has this unit; `chol@task` that of the task), `disease!unknown` (rows with this word are left out).
 ///
 /// # Errors
 /// It has none of these forms; says which there are.
@@ -69,10 +75,15 @@ pub fn add_to_map(map: &mut Map, text: &str) -> Result<(), String> {
             Some((column, value)) => {
                 map.entry(filled(column)?).or_default().values.insert(right, filled(value)?);
             }
-            None => map.entry(filled(left)?).or_default().from = Some(right),
+            None => {
+                let entry = map.entry(filled(left)?).or_default();
+                (entry.from, entry.from_said) = (Some(right), true);
+            }
         }
     } else if let Some((column, unit)) = text.split_once('@') {
-        map.entry(filled(column)?).or_default().unit = Some(filled(unit)?);
+        let (column, unit) = (filled(column)?, filled(unit)?);
+        let entry = map.entry(column).or_default();
+        (entry.unit, entry.unit_said) = (Some(unit), true);
     } else if let Some((column, word)) = text.split_once('!') {
         map.entry(filled(column)?).or_default().drop.push(filled(word)?);
     } else {

@@ -1,9 +1,13 @@
 //! Which column of a file is which column of a task: by name, never by place.
 
+mod said;
+
 use peerlearn_task::{Accepted, Charter, Schema, same_name};
 
 use super::finding::{Finding, Severity};
 use super::map::{Map, MapEntry};
+pub(super) use said::{TASK_UNIT, own_unit};
+use said::{for_measuring, unit_finding, wrong_entries};
 
 /// How a column was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +59,8 @@ pub struct Mapping {
 pub enum Labels<'a> {
     /// To be learnt from; they are in this column, where one is named.
     Wanted(Option<&'a str>),
-    /// Taken where they are there.
-    IfThere(Option<&'a str>),
+    /// To be measured on: as before, but in a file that may have the names of the task instead of those of the file learnt from.
+    Measured(Option<&'a str>),
     /// To be answered.
     Ignored,
 }
@@ -72,46 +76,22 @@ pub fn map_columns(
     header: &[String],
     labels: Labels<'_>,
 ) -> Result<Mapping, Vec<Finding>> {
-    let mut wrong = unknown_entries(schema, map);
+    let mut wrong = wrong_entries(schema, map);
     let mut sources = Vec::new();
-    // What was said of the file that was learnt from need not hold for rows to be answered.
-    let there = |name: &String| header.contains(name);
-    let is_stale = |column: &str| {
-        labels == Labels::Ignored
-            && map.get(column).and_then(|entry| entry.from.as_ref()).is_some_and(|from| !there(from))
-    };
-    let mut usable = map.clone();
-    usable
-        .iter_mut()
-        .filter(|(column, _)| is_stale(column))
-        .for_each(|(_, entry)| (entry.from, entry.unit) = (None, None));
-    let map = &usable;
-    let find = |column: &str, optional: bool| find(charter, map, header, column, optional);
+    let usable = for_measuring(map, header, labels);
+    let looking = Looking { schema, charter, map: &usable, header };
     for (name, column) in &schema.columns {
-        match find(name, column.optional) {
+        match looking.find(name, column.optional) {
             Ok(source) => sources.push(source),
             Err(finding) => wrong.push(finding),
         }
     }
-    let output = &schema.output.column;
-    let named = match labels {
-        Labels::Wanted(named) | Labels::IfThere(named) => named,
+    let label = match labels {
         Labels::Ignored => None,
-    };
-    let label = match (labels, named) {
-        (Labels::Ignored, _) => None,
-        (_, Some(named))
-            if header.iter().any(|name| name == named) && map.get(output).is_none_or(|entry| entry.from.is_none()) =>
-        {
-            let mut source = place(charter, map, header, output, How::Map, |name| name == named);
-            source.iter_mut().filter(|source| source.name == *output).for_each(|source| source.how = How::Name);
-            source
-        }
-        (Labels::IfThere(_), _) => find(output, false).ok(),
-        (Labels::Wanted(_), _) => match find(output, false) {
+        Labels::Wanted(named) | Labels::Measured(named) => match looking.label(named) {
             Ok(source) => Some(source),
             Err(finding) => {
-                wrong.push(finding.mended_by("name the label column with --label, or data.label in the settings"));
+                wrong.push(finding);
                 None
             }
         },
@@ -123,17 +103,6 @@ pub fn map_columns(
     let used = |at: usize| sources.iter().chain(&label).any(|source| source.place == Some(at));
     let unused = header.iter().enumerate().filter(|(at, _)| !used(*at)).map(|(_, name)| name.clone()).collect();
     Ok(Mapping { sources, label, unused })
-}
-
-/// Entries of the user's map that are for no column of the task.
-fn unknown_entries(schema: &Schema, map: &Map) -> Vec<Finding> {
-    let known = |name: &String| schema.columns.contains_key(name) || *name == schema.output.column;
-    let columns: Vec<&str> = schema.columns.keys().map(String::as_str).take(20).collect();
-    let unknown = |name: &String| {
-        let words = format!("data.map names it, and the task has no such column; it has {}", columns.join(", "));
-        Finding::new(Severity::Error, "map", name, words)
-    };
-    map.keys().filter(|name| !known(name)).map(unknown).collect()
 }
 
 /// One column of the file cannot be two of the task.
@@ -149,52 +118,133 @@ fn twice(sources: &[MappedColumn], label: Option<&MappedColumn>, wrong: &mut Vec
     }
 }
 
-fn find(
-    charter: &Charter,
-    map: &Map,
-    header: &[String],
-    column: &str,
-    optional: bool,
-) -> Result<MappedColumn, Finding> {
-    let entry = map.get(column);
-    let accepted = charter.accepts.get(column);
-    let here = |how, fits: &dyn Fn(&str) -> bool| place(charter, map, header, column, how, fits);
-    let found = match entry.and_then(|entry| entry.from.as_ref()) {
-        Some(from) => {
-            let missing = || {
-                let words = format!(
-                    "data.map says that it is called {from:?}, and the file has no such column; it has {}",
-                    listed(header)
-                );
-                Finding::new(Severity::Error, "missing-label", column, words)
-            };
-            Some(here(How::Map, &|name| name == from).ok_or_else(missing)?)
-        }
-        None => here(How::Name, &|name| name == column)
-            .or_else(|| here(How::Alike, &|name| same_name(name, column)))
-            .or_else(|| {
-                here(How::Alias, &|name| accepted.is_some_and(|a| a.names.iter().any(|alias| same_name(alias, name))))
+/// What columns are looked for in and by.
+struct Looking<'a> {
+    schema: &'a Schema,
+    charter: &'a Charter,
+    map: &'a Map,
+    header: &'a [String],
+}
+
+impl Looking<'_> {
+    /// The column with the answer: the one that is named, in the unit that the map says, or else as any other column.
+    fn label(&self, named: Option<&str>) -> Result<MappedColumn, Finding> {
+        let output = &self.schema.output.column;
+        let from = self.map.get(output).and_then(|entry| entry.from.as_deref());
+        let is_there = |name: &str| self.header.iter().any(|column| column == name);
+        match (named.filter(|named| is_there(named)), from) {
+            (Some(named), Some(from)) if named != from && is_there(from) => {
+                let words = format!("the label column is said to be {named:?}, and data.map says that it is {from:?}");
+                Err(Finding::new(Severity::Error, "map", output, words).mended_by("say one of the two"))
+            }
+            (Some(named), _) => {
+                let how = if named == output { How::Name } else { How::Map };
+                let source = self.place(output, how, |name| name == named);
+                let source = source.ok_or_else(|| {
+                    let words = format!("the file has more than one column {named:?}");
+                    Finding::new(Severity::Error, "missing-label", output, words)
+                })?;
+                self.with_unit(source)
+            }
+            (None, _) => self.find(output, false).map_err(|finding| match finding.code {
+                "missing-column" => {
+                    let finding = Finding { code: "missing-label", ..finding };
+                    finding.mended_by("name the label column with --label, or data.label in the settings")
+                }
+                _ => finding,
             }),
-    };
-    match found {
-        Some(source) => with_unit(source, charter),
-        None if optional => Ok(MappedColumn {
+        }
+    }
+
+    fn find(&self, column: &str, optional: bool) -> Result<MappedColumn, Finding> {
+        let accepted = self.charter.accepts.get(column);
+        let here = |how, fits: &dyn Fn(&str) -> bool| self.place(column, how, fits);
+        let found = match self.map.get(column).and_then(|entry| entry.from.as_ref()) {
+            Some(from) => {
+                let missing = || {
+                    let words = format!(
+                        "data.map says that it is called {from:?}, and the file has no such column; it has {}",
+                        listed(self.header)
+                    );
+                    Finding::new(Severity::Error, "missing-column", column, words)
+                };
+                Some(here(How::Map, &|name| name == from).ok_or_else(missing)?)
+            }
+            None => here(How::Name, &|name| name == column)
+                .or_else(|| here(How::Alike, &|name| same_name(name, column)))
+                .or_else(|| {
+                    let is_alias =
+                        |name: &str| accepted.is_some_and(|a| a.names.iter().any(|one| same_name(one, name)));
+                    here(How::Alias, &is_alias)
+                }),
+        };
+        match found {
+            Some(source) => self.with_unit(source),
+            None if optional => Ok(MappedColumn {
+                column: column.to_owned(),
+                place: None,
+                name: String::new(),
+                how: How::Name,
+                factor: 1.0,
+                unit: None,
+                entry: MapEntry::default(),
+                accepted: Accepted::default(),
+            }),
+            None => Err(self.missing(column)),
+        }
+    }
+
+    fn missing(&self, column: &str) -> Finding {
+        let alike = |name: &String| strsim::jaro(&name.to_lowercase(), &column.to_lowercase());
+        let nearest = self.header.iter().map(|name| (alike(name), name));
+        let nearest = nearest.filter(|(alike, _)| *alike > 0.7).max_by(|one, two| one.0.total_cmp(&two.0));
+        let words = format!("the file has no column {column:?}; it has {}", listed(self.header));
+        let name = nearest.map_or("NAME-IN-FILE", |(_, name)| name.as_str());
+        let mend = format!("if it has another name there: --map '{column}={name}', or in data.map");
+        Finding::new(Severity::Error, "missing-column", column, words).mended_by(mend)
+    }
+
+    /// The only column that fits; two that fit are none.
+    fn place(&self, column: &str, how: How, fits: impl Fn(&str) -> bool) -> Option<MappedColumn> {
+        let mut fitting = self.header.iter().enumerate().filter(|(_, name)| fits(name));
+        let (at, name) = fitting.next()?;
+        if fitting.next().is_some() {
+            return None;
+        }
+        Some(MappedColumn {
             column: column.to_owned(),
-            place: None,
-            name: String::new(),
-            how: How::Name,
+            place: Some(at),
+            name: name.clone(),
+            how,
             factor: 1.0,
             unit: None,
-            entry: MapEntry::default(),
-            accepted: Accepted::default(),
-        }),
-        None => {
-            let nearest = header.iter().map(|name| (strsim::jaro(&name.to_lowercase(), &column.to_lowercase()), name));
-            let nearest = nearest.filter(|(alike, _)| *alike > 0.7).max_by(|one, two| one.0.total_cmp(&two.0));
-            let words = format!("the file has no column {column:?}; it has {}", listed(header));
-            let name = nearest.map_or("NAME-IN-FILE", |(_, name)| name.as_str());
-            let mend = format!("if it has another name there: --map '{column}={name}', or in data.map");
-            Err(Finding::new(Severity::Error, "missing-label", column, words).mended_by(mend))
+            entry: self.map.get(column).cloned().unwrap_or_default(),
+            accepted: self.charter.accepts.get(column).cloned().unwrap_or_default(),
+        })
+    }
+
+    /// The unit that the user says, or that stands in brackets behind the name in the file.
+    fn with_unit(&self, mut source: MappedColumn) -> Result<MappedColumn, Finding> {
+        let bracketed = || {
+            let (_, unit) = source.name.rsplit_once(['(', '['])?;
+            unit.strip_suffix([')', ']']).map(|unit| unit.trim().to_owned())
+        };
+        let said = source.entry.unit.clone();
+        let Some(unit) = said.clone().or_else(|| bracketed().filter(|_| source.how != How::Name)) else {
+            return Ok(source);
+        };
+        let known = self.charter.accepts.get(&source.column);
+        let factor = known.and_then(|accepted| accepted.units.get(&unit)).map(|factor| factor.get());
+        let own = own_unit(self.schema, &source.column);
+        match factor.or_else(|| (own == Some(&unit) || unit == TASK_UNIT).then_some(1.0)) {
+            Some(factor) => {
+                source.factor = factor;
+                source.unit = Some(unit).filter(|unit| unit != TASK_UNIT);
+                Ok(source)
+            }
+            // A word in brackets need not be a unit.
+            None if said.is_none() => Ok(source),
+            None => Err(unit_finding(&source.column, &unit, own, known)),
         }
     }
 }
@@ -202,60 +252,6 @@ fn find(
 fn listed(header: &[String]) -> String {
     let more = if header.len() > 20 { format!(" and {} more", header.len() - 20) } else { String::new() };
     header.iter().take(20).cloned().collect::<Vec<_>>().join(", ") + &more
-}
-
-/// The only column that fits; two that fit are none.
-fn place(
-    charter: &Charter,
-    map: &Map,
-    header: &[String],
-    column: &str,
-    how: How,
-    fits: impl Fn(&str) -> bool,
-) -> Option<MappedColumn> {
-    let mut fitting = header.iter().enumerate().filter(|(_, name)| fits(name));
-    let (at, name) = fitting.next()?;
-    if fitting.next().is_some() {
-        return None;
-    }
-    Some(MappedColumn {
-        column: column.to_owned(),
-        place: Some(at),
-        name: name.clone(),
-        how,
-        factor: 1.0,
-        unit: None,
-        entry: map.get(column).cloned().unwrap_or_default(),
-        accepted: charter.accepts.get(column).cloned().unwrap_or_default(),
-    })
-}
-
-/// The unit that the user says, or that stands in brackets behind the name in the file.
-fn with_unit(mut source: MappedColumn, charter: &Charter) -> Result<MappedColumn, Finding> {
-    let bracketed = || {
-        let (_, unit) = source.name.rsplit_once(['(', '['])?;
-        unit.strip_suffix([')', ']']).map(|unit| unit.trim().to_owned())
-    };
-    let said = source.entry.unit.clone();
-    let Some(unit) = said.clone().or_else(|| bracketed().filter(|_| source.how != How::Name)) else {
-        return Ok(source);
-    };
-    let known = charter.accepts.get(&source.column);
-    match known.and_then(|accepted| accepted.units.get(&unit)) {
-        Some(factor) => {
-            source.factor = factor.get();
-            source.unit = Some(unit);
-            Ok(source)
-        }
-        // A word in brackets need not be a unit.
-        None if said.is_none() => Ok(source),
-        None => {
-            let units: Vec<&str> =
-                known.map_or_else(Vec::new, |accepted| accepted.units.keys().map(String::as_str).collect());
-            let words = format!("the task knows no factor for unit {unit:?}; it accepts: {}", units.join(", "));
-            Err(Finding::new(Severity::Error, "unit", &source.column, words))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -316,6 +312,10 @@ mod tests {
             (&["age=years"], "\"years\""),
             (&["age=chol"], "taken for this"),
             (&["chol@g"], "factor"),
+            (&["age@g"], "accepts no other unit"),
+            (&["sick:ill=yes"], "\"ill\""),
+            (&["age:old=x"], "number"),
+            (&["age!x"], "left out"),
         ] {
             let wrong = mapped(&["age", "chol", "sex", "sick"], said, Labels::Wanted(None)).unwrap_err();
             assert!(wrong.contains(part), "{said:?}: {wrong}");

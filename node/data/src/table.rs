@@ -5,6 +5,7 @@ use std::path::Path;
 
 use peerlearn_task::{Charter, FrameRule, Numbers, OutputKind, Schema, in_order};
 
+use super::doubt::UnitDoubts;
 use super::encode::{Answer, Believed, CellError, Encoder, Target};
 use super::error::WrongCell;
 use super::finding::{Finding, Severity};
@@ -151,11 +152,13 @@ fn encoded(path: &Path, how: &Reading<'_>, labels: Labels<'_>, sink: Sink<'_>) -
     let header = rows.columns().to_vec();
     let mapping = mapped(path, how, &header, labels)?;
     let beside = places(path, &header, how.beside)?;
+    let mut doubts = (!matches!(labels, Labels::Wanted(_))).then(|| doubts(how, &mapping));
     let mut encoder = Encoder::new(how.schema, how.charter, how.numbers, &mapping);
     let mut read = Rows::new(beside.len(), sink);
     let mut row = Row::new();
     while rows.read(&mut row)? {
         encoder.tally.rows += 1;
+        doubts.iter_mut().for_each(|doubts| doubts.see(&row));
         let wrong = |error: CellError| cell_error(rows.file(), row.line(), error);
         let answer = match labels {
             Labels::Ignored => Answer::Is(Target::Class(0)),
@@ -182,6 +185,7 @@ fn encoded(path: &Path, how: &Reading<'_>, labels: Labels<'_>, sink: Sink<'_>) -
         encoder.tally.learnt += 1;
         read.push(target, &row, &beside)?;
     }
+    let mut said = doubts.map_or(Ok(Vec::new()), |doubts| settled(path, doubts))?;
     if !read.unknown.is_empty() {
         return Err(unknown_classes(path, how.schema, &mapping, &read.unknown));
     }
@@ -194,7 +198,20 @@ fn encoded(path: &Path, how: &Reading<'_>, labels: Labels<'_>, sink: Sink<'_>) -
         };
         return Err(DataError::File { path: path.to_owned(), reason });
     }
-    read.finish(how.schema, encoder.tally.sentences(), understood.to_string())
+    said.extend(encoder.tally.sentences());
+    read.finish(how.schema, said, understood.to_string())
+}
+
+fn doubts(how: &Reading<'_>, mapping: &Mapping) -> UnitDoubts {
+    UnitDoubts::of(how.schema, how.charter, how.numbers, mapping)
+}
+
+/// What is to be said of units where none is in doubt.
+fn settled(path: &Path, doubts: UnitDoubts) -> Result<Vec<String>, DataError> {
+    match doubts.findings() {
+        findings if findings.is_empty() => Ok(doubts.notes),
+        findings => Err(DataError::Findings { path: path.to_owned(), findings }),
+    }
 }
 
 fn mapped(path: &Path, how: &Reading<'_>, header: &[String], labels: Labels<'_>) -> Result<Mapping, DataError> {
@@ -311,10 +328,12 @@ pub(super) fn read_features(path: &Path, how: &Reading<'_>) -> Result<(Vec<f32>,
     let (mut rows, _) = open(path, &how.config.dialect)?;
     let header = rows.columns().to_vec();
     let mapping = mapped(path, how, &header, Labels::Ignored)?;
+    let mut doubts = doubts(how, &mapping);
     let mut encoder = Encoder::new(how.schema, how.charter, how.numbers, &mapping);
     let (mut features, mut row) = (Vec::new(), Row::new());
     while rows.read(&mut row)? {
         encoder.tally.rows += 1;
+        doubts.see(&row);
         let answer = encoder.inputs(&row, &mut features);
         let believed = answer.map_err(|error| cell_error(rows.file(), row.line(), error))?;
         if believed == Believed::No {
@@ -322,5 +341,7 @@ pub(super) fn read_features(path: &Path, how: &Reading<'_>) -> Result<(Vec<f32>,
             return Err(DataError::Row { path: path.to_owned(), line: row.line(), reason });
         }
     }
-    Ok((features, encoder.tally.sentences()))
+    let mut said = settled(path, doubts)?;
+    said.extend(encoder.tally.sentences());
+    Ok((features, said))
 }

@@ -42,8 +42,8 @@ impl Counters {
         self.sum.read()
     }
 
-    /// Counts in the sum and, beside it, for this peer, over all of its connections. When too many peers are counted, those without
-    /// a connection are forgotten.
+    /// Counts in the sum and, beside it, for this peer, over all of its connections. When too many are counted, those
+    /// without a connection are forgotten.
     pub fn of(&self, peer: &PeerId) -> Self {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= MAX_COUNTED && !peers.contains_key(peer) {

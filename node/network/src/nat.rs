@@ -1,5 +1,6 @@
-//! Connections through routers, with no server: every node finds out whether others can reach it, those that can be reached carry
-//! the connections of those that cannot, and those replace them by direct ones where their routers let them.
+//! Connections through routers, with no server: every node finds out whether others can reach it, those that can be
+//! reached carry the connections of those that cannot, and those replace them by direct ones where their routers let
+//! them.
 //!
 //! ```text
 //!   asking, answering   AutoNAT v2: is this address of mine reached?          an address is told to others once it was
@@ -9,12 +10,13 @@
 //!   crossing            decides: who serves, where to hold places, what to close
 //! ```
 //!
-//! All of it is bounded, as a stranger asks for it: see the limits below, [`answering`] and [`asking`].
+//! All of it is bounded, as a stranger asks for it: see the limits below, [`answering`], [`asking`] and [`punching`].
 
 mod address;
 mod answering;
 mod asking;
 mod crossing;
+mod punching;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 #[cfg(feature = "upnp")]
 use libp2p::upnp;
-use libp2p::{PeerId, dcutr, relay};
+use libp2p::{PeerId, relay};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::address::{bare, is_relayed};
@@ -31,6 +33,7 @@ use self::answering::Answering;
 use self::asking::Asking;
 use self::crossing::Crossing;
 pub(super) use self::crossing::Event as CrossingEvent;
+use self::punching::Punching;
 use super::NetworkConfig;
 #[cfg(feature = "upnp")]
 use super::listening::is_loopback;
@@ -41,13 +44,15 @@ pub(super) const MAX_PLACES: usize = 64;
 const MAX_CIRCUITS: usize = 64;
 /// Connections carried at a time that one peer has begun.
 pub(super) const MAX_CIRCUITS_OF_PEER: usize = 8;
-/// Bytes that one connection may take through here, both ways together. libp2p's own 128 KiB end within the first model.
+/// Bytes that one connection may take through here, both ways together. libp2p's own 128 KiB end within the first
+/// model.
 const CIRCUIT_BYTES: u64 = 256 << 20;
 /// How long one connection may be carried; whoever needs more begins another.
 const CIRCUIT_TIME: Duration = Duration::from_secs(30 * 60);
 /// How long a place is held; whoever wants to keep it asks again.
 const PLACE_TIME: Duration = Duration::from_secs(30 * 60);
-/// Requests in a burst, and after how long there may be one more: of one peer, and of one machine, behind which there may be many.
+/// Requests in a burst, and after how long there may be one more: of one peer, and of one machine, behind which there
+/// may be many.
 const RATES: [(u32, Duration); 2] = [(30, Duration::from_secs(4)), (120, Duration::from_secs(1))];
 
 /// Whether a node carries the connections of others and lets its own be carried.
@@ -79,7 +84,7 @@ pub(super) struct Nat {
     /// Off until [`Nat::relayed`]: it panics without its transport.
     pub relayed: Toggle<relay::client::Behaviour>,
     pub relaying: relay::Behaviour,
-    pub punching: dcutr::Behaviour,
+    pub punching: Punching,
     pub asking: Asking,
     pub answering: Answering,
     pub crossing: Crossing,
@@ -95,7 +100,7 @@ impl Nat {
         Self {
             relayed: Toggle::from(None),
             relaying,
-            punching: dcutr::Behaviour::new(me),
+            punching: Punching::new(me, config.relay == RelayMode::On),
             asking: Asking::new(config.relay == RelayMode::On),
             answering: Answering::new(),
             crossing: Crossing::new(me, config.relay),
@@ -121,7 +126,8 @@ impl Nat {
 /// Whether to ask the router at home: it has nothing to do with what only this machine can dial.
 #[cfg(feature = "upnp")]
 fn maps(config: &NetworkConfig) -> bool {
-    let is_near = |text: &String| text.parse().is_ok_and(|address| is_loopback(&address)) || text.starts_with("/memory");
+    let is_near =
+        |text: &String| text.parse().is_ok_and(|address| is_loopback(&address)) || text.starts_with("/memory");
     config.port_mapping && !config.listen.iter().all(is_near)
 }
 

@@ -1,4 +1,5 @@
-//! How a node is connected: a path to each connected peer, dials that came to nothing, who is banned, what the local network tells.
+//! How a node is connected: a path to each connected peer, dials that came to nothing, who is banned, what the local
+//! network tells.
 
 use std::collections::BTreeMap;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{Config, SwarmEvent};
-use libp2p::{Multiaddr, StreamProtocol, Swarm};
+use libp2p::swarm::{Config, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, StreamProtocol, Swarm, relay};
 use peerlearn_protocols::id::{PeerId, TaskId};
 use tokio::sync::Semaphore;
 
@@ -63,13 +63,23 @@ pub async fn fetch_task(
     tokio::time::timeout(patience, asking).await.map_err(|_| TransportFailure::Timeout)?
 }
 
+/// What it takes to ask.
+#[derive(NetworkBehaviour)]
+struct Asking {
+    relays: relay::client::Behaviour,
+    streams: libp2p_stream::Behaviour,
+}
+
 async fn ask(peer: Option<PeerId>, addresses: &[String], task: Option<TaskId>) -> Result<Vec<u8>, TransportFailure> {
     let failed = |error: NetworkError| TransportFailure::Cut { reason: error.to_string() };
     // A key for this one question: who asks is told later, if at all.
     let keypair = Identity::generate().keypair().clone();
     let transport = transport::build(&keypair, &Counters::default()).map_err(failed)?;
-    let behaviour = libp2p_stream::Behaviour::new();
-    let mut control = behaviour.new_control();
+    // A ticket may come from behind a router.
+    let (relayed, relays) = relay::client::new(keypair.public().to_peer_id());
+    let transport = transport::with_relays(transport, relayed, &keypair).map_err(failed)?;
+    let behaviour = Asking { relays, streams: libp2p_stream::Behaviour::new() };
+    let mut control = behaviour.streams.new_control();
     let config = Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(30));
     let mut swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config);
     let known: Vec<Multiaddr> = addresses.iter().filter_map(|address| address.parse().ok()).collect();
@@ -106,7 +116,7 @@ async fn ask(peer: Option<PeerId>, addresses: &[String], task: Option<TaskId>) -
 
 /// Dials addresses until somebody answers, whoever it is.
 async fn whoever_is_there(
-    swarm: &mut Swarm<libp2p_stream::Behaviour>,
+    swarm: &mut Swarm<Asking>,
     addresses: Vec<Multiaddr>,
 ) -> Result<libp2p::PeerId, TransportFailure> {
     for address in addresses {

@@ -91,7 +91,8 @@ fn default_routes6(text: &str) -> Vec<String> {
     distinct(named.filter(|name| name != "lo"))
 }
 
-/// Interfaces with a global address in /proc/net/if_inet6: scope 00; unique local ones (fc00::/7) lead nowhere by themselves.
+/// Interfaces with a global address in /proc/net/if_inet6: scope 00. Unique local ones (fc00::/7) lead
+/// nowhere by themselves.
 fn global_ipv6(text: &str) -> Vec<String> {
     let fields = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
     let is_global = |fields: &Vec<&str>| {

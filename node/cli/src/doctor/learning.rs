@@ -45,7 +45,7 @@ fn rounds(report: &Report) -> Finding {
         return Finding::fault(
             "learning",
             found,
-            "look whether own data and settings of exchange fit those of others; a milder rule is mixing.rule = \"uniform\"",
+            "look whether own data and settings fit those of others; a milder rule is mixing.rule = \"uniform\"",
         );
     }
     if connected > 0 && rounds.without_mix >= NO_MIX {

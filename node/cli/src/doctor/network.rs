@@ -12,6 +12,8 @@ use crate::peers::{ago, called, not_connected};
 
 /// Most peers or addresses named.
 const NAMED: usize = 8;
+/// Most addresses shown of each kind.
+const SHOWN: usize = 2;
 
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut findings = vec![peers(report)];
@@ -41,7 +43,7 @@ fn peers(report: &Report) -> Finding {
     let (relayed, direct): (Vec<_>, Vec<_>) = paths.partition(|path| path.relay.is_some());
     let lost = report.peers.iter().filter(|peer| peer.path.is_none() && peer.banned_ms.is_none()).count();
     let found = format!(
-        "{} peers are connected directly, {} through relays, {lost} known ones are not",
+        "connected directly: {}, through relays: {}, known but not connected: {lost}",
         direct.len(),
         relayed.len()
     );
@@ -91,7 +93,7 @@ fn contacts(report: &Report) -> Vec<Finding> {
         let advice = match reason.contains("lookup") || reason.contains("name") || reason.contains("resolve") {
             true => "look whether the name is spelt rightly and the name server answers",
             false => {
-                "look whether a node runs there, whether the address is still its own, and whether a firewall lets it through"
+                "look whether a node runs there, whether that is still its address, and whether a firewall is between"
             }
         };
         match is_alone(report) {
@@ -107,10 +109,8 @@ fn listening(report: &Report) -> Finding {
     for address in &report.connectivity.listening {
         kinds.entry(reach(address)).or_default().push(address);
     }
-    let words: Vec<String> = kinds
-        .iter()
-        .map(|(kind, addresses)| format!("{}: {}", kind.name(), addresses[..addresses.len().min(NAMED)].join(" ")))
-        .collect();
+    let words: Vec<String> =
+        kinds.iter().map(|(kind, addresses)| format!("{}: {}", kind.name(), some(addresses))).collect();
     match kinds.keys().next() {
         None => Finding::warning("listening", "this node listens nowhere, so nobody can dial it", "set network.listen"),
         Some(Reach::Machine) => Finding::warning(
@@ -119,6 +119,15 @@ fn listening(report: &Report) -> Finding {
             "set network.listen to an address that others can reach, such as /ip4/0.0.0.0/tcp/0",
         ),
         Some(_) => Finding::ok("listening", format!("this node listens at {}", words.join("; "))),
+    }
+}
+
+/// The first few addresses, and how many there are beside them.
+fn some(addresses: &[&str]) -> String {
+    let words = addresses[..addresses.len().min(SHOWN)].join(" ");
+    match addresses.len().saturating_sub(SHOWN) {
+        0 => words,
+        more => format!("{words} and {more} more"),
     }
 }
 

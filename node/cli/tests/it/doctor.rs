@@ -76,7 +76,7 @@ fn two_nodes_tell_of_each_other_and_nothing_is_at_fault() {
     assert!(succeed(path, &["peers", "--home", "ant"]).contains("it dialled"));
     let (found, code) = doctor(path, "bat");
     assert_eq!((found["running"].clone(), code), (true.into(), 0), "{found}");
-    assert!(about(&found, "ok", "peers")[0].starts_with("1 peers are connected directly"), "{found}");
+    assert!(about(&found, "ok", "peers")[0].starts_with("connected directly: 1,"), "{found}");
     assert!(about(&found, "ok", "contact")[0].contains("is connected"), "{found}");
     assert!(about(&found, "ok", "versions")[0].contains("peerlearn/"), "{found}");
     assert!(about(&found, "warning", "listening")[0].contains("this machine only"), "{found}");

@@ -23,16 +23,23 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// No node runs there, it does not answer, or it says no.
 pub async fn ask(home: &Path, ask: &ControlRequest) -> Result<Value, ControlError> {
     let until = Instant::now() + PATIENCE;
-    let stream = connect(home, until).await.map_err(|source| match source.kind() {
+    let bad = |reason: String| ControlError::BadAnswer { home: home.to_owned(), reason };
+    let mut stream = connect(home, until).await.map_err(|source| match source.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NotRunning { home: home.to_owned() },
         _ => ControlError::Io { action: "reach", path: home.join(SOCKET), source },
     })?;
-    let bad = |reason: String| ControlError::BadAnswer { home: home.to_owned(), reason };
-    let exchange = tokio::time::timeout_at(until, exchange(stream, ask)).await;
-    let line = exchange.map_err(|_| bad("no answer in 10 s".to_owned()))?.map_err(|error| bad(error.to_string()))?;
-    if line.is_empty() {
-        return Err(bad("it closed the connection without an answer; try again".to_owned()));
-    }
+    let line = loop {
+        let answered = tokio::time::timeout_at(until, exchange(stream, ask)).await;
+        match answered.map_err(|_| bad("no answer in 10 s".to_owned()))? {
+            Ok(line) if !line.is_empty() => break line,
+            Err(error) if !is_closed(&error) => return Err(bad(error.to_string())),
+            _ => {}
+        }
+        // Closed to make room for others before the request was read: nothing was done, it is asked anew.
+        tokio::time::sleep(AGAIN).await;
+        let closed = |_| bad("it closed the connection without an answer".to_owned());
+        stream = connect(home, until).await.map_err(closed)?;
+    };
     let mut answer: Value = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
     match (answer.get_mut("ok").map(Value::take), answer.get("error").and_then(Value::as_str)) {
         (Some(value), _) => Ok(value),
@@ -52,6 +59,11 @@ async fn connect(home: &Path, until: Instant) -> std::io::Result<UnixStream> {
             connected => return connected,
         }
     }
+}
+
+/// Whether the node has closed the connection.
+fn is_closed(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
 async fn exchange(stream: UnixStream, ask: &ControlRequest) -> std::io::Result<Vec<u8>> {

@@ -14,7 +14,7 @@ const SHARE: u64 = 8;
 /// Least connections at a time: one that is answered and one that is heard.
 const LEAST: u64 = 2;
 /// Silence that makes room for nobody: a request that was sent with the connection is read before.
-pub(super) const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(20);
 
 struct Client {
     id: u64,
@@ -98,6 +98,11 @@ impl Clients {
         table.next += 1;
         let task = tokio::spawn(serve(Seat { id, clients: Arc::clone(self) })).abort_handle();
         table.clients.push(Client { id, silent: Some(Instant::now()), task });
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.table().clients.is_empty()
     }
 
     /// Closes all.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
@@ -23,7 +24,9 @@ const MAX_UNREAD: u64 = 4 * 1024 * 1024;
 const FIRST: Duration = Duration::from_secs(3);
 /// Longest time until the next one is, or until an answer is read.
 const IDLE: Duration = Duration::from_secs(10);
-/// Pause after a connection could not be taken, in which the last one taken is heard; twice as long after each time, up to a second.
+/// Silence that makes room where descriptors have run out.
+const URGENT: Duration = Duration::from_millis(5);
+/// Pause after a connection could not be taken; twice as long after each time, up to a second.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// Whoever answers requests.
@@ -115,8 +118,10 @@ async fn accept(listener: UnixListener, answerer: Arc<impl Answerer>) {
                     taken => {
                         tell_once(&mut failures, &error);
                         drop(taken);
-                        clients.close_silent(GRACE);
-                        tokio::time::sleep(pause(failures)).await;
+                        clients.close_silent(URGENT);
+                        // What is closed leaves a descriptor; with nobody to close there is none to hope for soon.
+                        let wait = if clients.is_empty() { pause(failures) } else { URGENT };
+                        let _ = timeout(wait, clients.freed.notified()).await;
                         continue;
                     }
                 }
@@ -180,15 +185,24 @@ async fn serve(stream: UnixStream, answerer: &impl Answerer, seat: &Seat) -> io:
                 answer(&line, answerer).await
             }
         };
-        // From here on it is the other side's turn: it may not read.
-        seat.is_answered(false);
-        patience = IDLE;
         let mut bytes = answer.to_string().into_bytes();
         bytes.push(b'\n');
-        timeout(IDLE, writer.write_all(&bytes)).await.unwrap_or(Ok(()))?;
+        write(&mut writer, &bytes, seat).await?;
+        patience = IDLE;
         if line.last() != Some(&b'\n') {
             return dismiss(reader, writer).await;
         }
+    }
+}
+
+/// Writes an answer; whoever does not read it at once is as silent as who does not ask.
+async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8], seat: &Seat) -> io::Result<()> {
+    let mut writing = std::pin::pin!(writer.write_all(bytes));
+    let at_once = timeout(GRACE, &mut writing).await;
+    seat.is_answered(false);
+    match at_once {
+        Ok(written) => written,
+        Err(_) => timeout(IDLE, writing).await.unwrap_or(Ok(())),
     }
 }
 

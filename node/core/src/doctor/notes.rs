@@ -125,8 +125,8 @@ impl Remembered {
         self.all_refused += u64::from(refused > 0);
         (self.all_refused == REFUSED_ROUNDS && refused > 0).then(|| {
             format!(
-                "the mixing rule has refused every model that arrived, {REFUSED_ROUNDS} rounds long: either most peers send \
-                 models far from this node's, or this node's data differ much from theirs"
+                "the mixing rule has refused every model that arrived, {REFUSED_ROUNDS} rounds long: either most peers \
+                 send models far from this node's, or this node's data differ much from theirs"
             )
         })
     }

@@ -78,7 +78,7 @@ impl Assembly {
         let noting = tokio::spawn(notes.clone().collect(ground.events.subscribe(), ground.events.clone()));
         let mut kept = self.open_registry(&ground.events)?;
         let named = std::sync::Mutex::new(own_contacts(&self.config.network.contacts, &self.task.summary())?);
-        let contacts = self.contacts(&kept.book)?;
+        let contacts = self.contacts(&kept.book, &ground.events)?;
         let (restored, snapshot) = self.begin_from(kept.checkpoint.take());
         let round = restored.round;
 
@@ -196,10 +196,13 @@ impl Assembly {
         }
     }
 
-    fn contacts(&self, book: &[BookEntry]) -> Result<Vec<Contact>, NodeError> {
+    fn contacts(&self, book: &[BookEntry], events: &EventBus) -> Result<Vec<Contact>, NodeError> {
         let mut contacts = Vec::new();
         for text in &self.config.network.contacts {
             contacts.push(contact_of(text, &self.task.summary())?);
+        }
+        if contacts.iter().any(|contact| contact.peer == Some(self.identity.peer())) {
+            events.emit(NodeEvent::Warning { message: router::NAMES_ITSELF.to_owned() });
         }
         contacts.extend(book.iter().map(|entry| Contact {
             peer: Some(entry.peer),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use peerlearn_data::Loaded;
 use peerlearn_network::NetworkHandle;
+use peerlearn_protocols::id::PeerId;
 use peerlearn_protocols::peer::KnownPeer;
 use peerlearn_runtime::event::{EventBus, NodeEvent, Stamped};
 use tokio::sync::broadcast::error::RecvError;
@@ -23,6 +24,8 @@ const BOOK_GAP: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How the problem begins that nobody can be reached.
 pub(super) const NOBODY: &str = "nobody can be reached yet";
+/// How the problem begins that others have not let this node in.
+const NOT_LET_IN: &str = "not let in: ";
 /// Problems kept for status.
 const MAX_PROBLEMS: usize = 16;
 
@@ -52,21 +55,32 @@ impl Problems {
         loop {
             match events.recv().await {
                 // What was said of nobody being there is over.
-                Ok(Stamped { event: NodeEvent::PeerConnected { .. }, .. }) => self.forget(NOBODY),
+                Ok(Stamped { event: NodeEvent::PeerConnected { peer, .. }, .. }) => {
+                    self.forget(NOBODY);
+                    self.forget(&refused(peer));
+                    // Only who has let this node in is connected.
+                    self.forget(&format!("{NOT_LET_IN}{} says", peer.short()));
+                }
                 Ok(Stamped { event, .. }) => describe(&event).into_iter().for_each(|problem| self.add(problem)),
-                Err(RecvError::Lagged(_)) => {}
+                // Somebody may have come meanwhile; what is still so of contacts is said of each.
+                Err(RecvError::Lagged(_)) => self.forget(NOBODY),
                 Err(RecvError::Closed) => return,
             }
         }
     }
 }
 
+/// How the problem begins that a peer was refused.
+fn refused(peer: PeerId) -> String {
+    format!("peer {} refused: ", peer.short())
+}
+
 fn describe(event: &NodeEvent) -> Option<String> {
     match event {
         NodeEvent::Warning { message } => Some(message.clone()),
         NodeEvent::CommitFailed { error } => Some(format!("state not written: {error}")),
-        NodeEvent::PeerRefused { peer, reason } => Some(format!("peer {} refused: {reason}", peer.short())),
-        NodeEvent::NotLetIn { reason, .. } => Some(format!("not let in: {reason}")),
+        NodeEvent::PeerRefused { peer, reason } => Some(format!("{}{reason}", refused(*peer))),
+        NodeEvent::NotLetIn { reason, .. } => Some(format!("{NOT_LET_IN}{reason}")),
         NodeEvent::Misbehaved { peer, reason, banned } => {
             let banned = if *banned { ", banned" } else { "" };
             Some(format!("peer {} {reason}{banned}", peer.short()))
@@ -192,5 +206,33 @@ pub(super) async fn watch_data(loaded: Loaded, events: EventBus) {
                 warned.push(path);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was said of a peer, or of nobody being there, is over when it is connected; what is said of others stays.
+    #[tokio::test]
+    async fn problems_that_are_over_go() {
+        let (sender, events) = broadcast::channel(16);
+        let (peer, other) = (PeerId([1; 32]), PeerId([2; 32]));
+        let told = [
+            NodeEvent::Warning { message: format!("{NOBODY}: no route") },
+            NodeEvent::NotLetIn { peer, reason: format!("{} says: wait; ask", peer.short()) },
+            NodeEvent::NotLetIn { peer: other, reason: format!("{} says: no; ask", other.short()) },
+            NodeEvent::PeerRefused { peer, reason: "no member".to_owned() },
+            NodeEvent::CommitFailed { error: "full".to_owned() },
+            NodeEvent::PeerConnected { peer, dialled: true },
+        ];
+        for event in told {
+            sender.send(Stamped { at_ms: 0, node: peer, event }).unwrap();
+        }
+        drop(sender);
+        let problems = Problems::default();
+        problems.clone().collect(events).await;
+        let want = ["state not written: full".to_owned(), format!("not let in: {} says: no; ask", other.short())];
+        assert_eq!(problems.newest(), want);
     }
 }

@@ -97,6 +97,10 @@ pub(super) async fn route(
     }
 }
 
+/// What is said of a contact that has the key of this node.
+pub(super) const NAMES_ITSELF: &str = "a contact names this very node, so nobody is dialled: it is its own ticket, or the node \
+     behind it runs on a copy of this home directory and needs one of its own";
+
 fn same_identity(address: &str, dialled: bool) -> String {
     let met = if dialled { "answers at" } else { "has connected from" };
     format!(

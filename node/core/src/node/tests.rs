@@ -3,6 +3,7 @@
 mod access;
 mod agreed;
 mod byzantine;
+mod doubles;
 mod numbers;
 mod together;
 

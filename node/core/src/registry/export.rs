@@ -6,7 +6,7 @@
 //!   manifest.json       columns, preprocessing, layers, classes, metrics
 //!   schema.json         the columns as a Frictionless Table Schema v2, for tables
 //!   task.json           the bytes that are hashed to the id of the task
-//!   predict.py          raw rows to answers with NumPy, for tables
+//!   predict.py          raw rows or pictures to answers with NumPy, for models that are dense layers
 //!   README.md           for people
 //! ```
 
@@ -21,9 +21,6 @@ pub use manifest::Manifest;
 
 use super::checkpoint::tensors;
 use super::{Checkpoint, RegistryError};
-
-/// Raw rows to answers, with NumPy.
-const PREDICT: &str = include_str!("export/predict.py");
 
 /// Writes a model to a directory, which is made if need be: the moving average, where the checkpoint has one. Answers the names
 /// of the files.
@@ -51,9 +48,9 @@ pub fn export(
     if task.definition().schema.kind == InputKind::Table {
         let schema = serde_json::to_vec_pretty(&table_schema(task.document()));
         files.push(("schema.json", json("schema.json", schema)?));
-        if manifest.layers.is_some() {
-            files.push(("predict.py", PREDICT.as_bytes().to_vec()));
-        }
+    }
+    if let Some(program) = manifest.program() {
+        files.push(("predict.py", program.as_bytes().to_vec()));
     }
     for (name, bytes) in &files {
         write_whole(&directory.join(name), bytes, Readers::Usual)?;

@@ -1,6 +1,6 @@
 //! Columns whose numbers are so unlike the task's that they may be in another unit.
 
-use peerlearn_task::{Scale, same_name};
+use peerlearn_task::{OutputKind, Scale, same_name};
 
 use crate::check::short;
 use crate::finding::{Finding, Severity};
@@ -48,13 +48,9 @@ const CONVERSIONS: [(&str, f64, f64); 22] = [
 /// What is to be said of the numbers of a file.
 pub(super) fn findings(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for source in mapping.sources.iter().filter(|source| source.place.is_some()) {
-        let schema = &known.preprocessing.schema;
-        let declared =
-            schema.columns.get(&source.column).is_some_and(|column| column.kind.is_numeric() && column.mean.is_some());
-        let agreed = known.preprocessing.numbers.of(&source.column);
-        let Some(column) = survey.column(&source.name).filter(|column| column.moments.count >= FEWEST && declared)
-        else {
+    for source in mapping.sources.iter().chain(&mapping.label).filter(|source| source.place.is_some()) {
+        let Some(agreed) = declared(known, &source.column) else { continue };
+        let Some(column) = survey.column(&source.name).filter(|column| column.moments.count >= FEWEST) else {
             continue;
         };
         let own = Scale { mean: column.moments.mean * source.factor, sd: column.moments.sd() * source.factor };
@@ -93,6 +89,18 @@ pub(super) fn findings(survey: &Survey, mapping: &Mapping, known: Known<'_>) -> 
         found.push(Finding::new(severity, "unit", name, words).mended_by(mend));
     }
     found
+}
+
+/// What a column of numbers is scaled by, the answer among them.
+fn declared(known: Known<'_>, name: &str) -> Option<Scale> {
+    let (schema, numbers) = (&known.preprocessing.schema, &known.preprocessing.numbers);
+    match schema.columns.get(name) {
+        Some(column) => (column.kind.is_numeric() && column.mean.is_some()).then(|| numbers.of(name)),
+        None => {
+            let output = Some(&schema.output).filter(|output| output.kind == OutputKind::Number)?;
+            Some(Scale { mean: output.mean?.get(), sd: output.sd?.get() })
+        }
+    }
 }
 
 /// Whether the own numbers look like the agreed ones once they are converted.

@@ -19,8 +19,8 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether the whole internet could dial it, as far as the number tells. Addresses for documentation count: nobody has them but
-/// experiments.
+/// Whether the whole internet could dial it, as far as the number tells. Addresses for documentation count: nobody has
+/// them but experiments.
 pub(super) fn is_public(address: &Multiaddr) -> bool {
     !is_relayed(address) && ip_of(address).is_some_and(|ip| is_public_ip(&ip))
 }
@@ -78,11 +78,21 @@ mod tests {
     #[test]
     fn how_far_an_address_reaches() {
         let public = |text: &str| is_public(&text.parse().unwrap());
-        for text in ["/ip4/203.0.113.1/tcp/1", "/ip4/8.8.8.8/udp/1/quic-v1", "/ip6/2001:db8::1/tcp/1", "/ip4/100.128.0.1/tcp/1"] {
+        for text in
+            ["/ip4/203.0.113.1/tcp/1", "/ip4/8.8.8.8/udp/1/quic-v1", "/ip6/2001:db8::1/tcp/1", "/ip4/100.128.0.1/tcp/1"]
+        {
             assert!(public(text), "{text}");
         }
-        let near = ["/ip4/192.168.1.1/tcp/1", "/ip4/127.0.0.1/tcp/1", "/ip4/100.64.0.1/tcp/1", "/ip6/fd00::1/tcp/1", "/memory/1"];
-        for text in near.into_iter().chain(["/ip6/::ffff:10.0.0.1/tcp/1", "/ip4/169.254.1.1/tcp/1", "/ip6/fe80::1/tcp/1"]) {
+        let near = [
+            "/ip4/192.168.1.1/tcp/1",
+            "/ip4/127.0.0.1/tcp/1",
+            "/ip4/100.64.0.1/tcp/1",
+            "/ip6/fd00::1/tcp/1",
+            "/memory/1",
+        ];
+        for text in
+            near.into_iter().chain(["/ip6/::ffff:10.0.0.1/tcp/1", "/ip4/169.254.1.1/tcp/1", "/ip6/fe80::1/tcp/1"])
+        {
             assert!(!public(text), "{text}");
         }
         let relay = PeerId::random();

@@ -1,13 +1,14 @@
 //! Tells others whether they can be reached: the serving side of AutoNAT v2, which would dial whatever it is asked to.
 //!
-//! Dialled is only a machine from which the asker itself is connected, so nobody is made to knock at a third one, and only
-//! so often.
+//! Dialled is only a machine from which the asker itself is connected, so nobody is made to knock at a third one, and
+//! only so often.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use libp2p::PeerId;
 use libp2p::autonat::v2::server;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
@@ -16,7 +17,6 @@ use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm,
 };
-use libp2p::PeerId;
 
 use super::address::{ip_of, is_relayed};
 

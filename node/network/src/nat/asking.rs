@@ -1,8 +1,8 @@
 //! Asks others whether this node can be reached: the asking side of AutoNAT v2, with a bound on what is asked.
 //!
-//! Peers say from where they see this node, and each of them can say anything. The client keeps all of it for ever, and never asks
-//! again about what it has asked once (rust-libp2p issue 6203). Here it hears of a bounded number of addresses, and is
-//! replaced by a fresh one once the addresses of this machine have changed.
+//! Peers say from where they see this node, and each of them can say anything. The client keeps all of it for ever, and
+//! never asks again about what it has asked once (rust-libp2p issue 6203). Here it hears of a bounded number of
+//! addresses, and is replaced by a fresh one once the addresses of this machine have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll};

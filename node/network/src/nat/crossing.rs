@@ -1,4 +1,5 @@
-//! Ways in: what this node knows of its own addresses, at which relays it holds a place, and which connections it can spare.
+//! Ways in: what this node knows of its own addresses, at which relays it holds a place, and which connections it can
+//! spare.
 
 mod reservations;
 #[cfg(test)]
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::{
-    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerOutEvent, ToSwarm, dummy,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerOutEvent, ToSwarm,
+    dummy,
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Sleep;
@@ -116,8 +118,10 @@ impl Crossing {
     /// What a peer says of itself: whether it serves as a relay, and where it can be reached.
     pub fn described(&mut self, peer: PeerId, is_relay: bool, addresses: &[Multiaddr]) {
         let lines: Vec<&Line> = self.lines.values().filter(|line| line.peer == peer && !line.relayed).collect();
-        let mut ways: Vec<Multiaddr> = lines.iter().filter(|line| line.dialled).map(|line| bare(line.remote.clone())).collect();
-        // Only machines from which it is connected: a relay could name anybody's otherwise, and others would knock there.
+        let mut ways: Vec<Multiaddr> =
+            lines.iter().filter(|line| line.dialled).map(|line| bare(line.remote.clone())).collect();
+        // Only machines from which it is connected: a relay could name anybody's otherwise, and others would knock
+        // there.
         let from = |address: &&Multiaddr| lines.iter().any(|line| ip_of(&line.remote) == ip_of(address));
         let is_way = |address: &&Multiaddr| !is_relayed(address) && ip_of(address).is_some() && from(address);
         ways.extend(addresses.iter().filter(is_way).map(|address| bare(address.clone())));
@@ -136,8 +140,9 @@ impl Crossing {
         self.settle();
     }
 
-    /// How this node is seen over a connection. Where it dialled from the port that it listens on, that is what its router made of
-    /// that port: others can try it, which they cannot with the port that it has inside (identify supposes them equal).
+    /// How this node is seen over a connection. Where it dialled from the port that it listens on, that is what its
+    /// router made of that port: others can try it, which they cannot with the port that it has inside (identify
+    /// supposes them equal).
     pub fn observed(&mut self, connection: ConnectionId, observed: &Multiaddr) {
         let is_kept = self.listening.iter().any(|own| own.iter().nth(1) == observed.iter().nth(1));
         if !is_kept && !is_relayed(observed) && self.lines.get(&connection).is_some_and(|line| line.reused) {
@@ -165,7 +170,8 @@ impl Crossing {
     fn settle(&mut self) {
         let serves = match self.mode {
             RelayMode::Off => false,
-            // Without an address that it can name to those who ask, a relay only wastes their time (rust-libp2p issue 2621).
+            // Without an address that it can name to those who ask, a relay only wastes their time (rust-libp2p issue
+            // 2621).
             RelayMode::On => !self.confirmed.is_empty(),
             RelayMode::Auto => self.is_reachable(),
         };
@@ -179,7 +185,8 @@ impl Crossing {
             self.leave(id);
         }
         if wants {
-            let direct: BTreeSet<PeerId> = self.lines.values().filter(|line| !line.relayed).map(|line| line.peer).collect();
+            let direct: BTreeSet<PeerId> =
+                self.lines.values().filter(|line| !line.relayed).map(|line| line.peer).collect();
             self.actions.extend(self.places.ask(&direct, now).into_iter().map(|opts| ToSwarm::ListenOn { opts }));
         }
         self.wake();
@@ -242,7 +249,8 @@ impl Crossing {
         }
         // What a router made of this address is void as well; which one that was is not known.
         let kind = (carrier(address), ip_of(address).map(|ip| ip.is_ipv4()));
-        let is_void = |known: &Multiaddr| (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind && !self.owns(known);
+        let is_void =
+            |known: &Multiaddr| (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind && !self.owns(known);
         let void: Vec<Multiaddr> = self.confirmed.iter().filter(|known| is_void(known)).cloned().collect();
         self.actions.extend(void.into_iter().map(ToSwarm::ExternalAddrExpired));
         (self.unsolicited, self.mapped) = (false, false);
@@ -256,7 +264,9 @@ impl Crossing {
         // A router that has a new address has no longer the old one.
         let kind = (carrier(address), ip_of(address).map(|ip| ip.is_ipv4()));
         let is_old = |known: &Multiaddr| {
-            (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind && ip_of(known) != ip_of(address) && !self.owns(known)
+            (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind
+                && ip_of(known) != ip_of(address)
+                && !self.owns(known)
         };
         let mut old: Vec<Multiaddr> = Vec::new();
         if !self.owns(address) {
@@ -274,8 +284,8 @@ impl Crossing {
         let now = Instant::now();
         while self.parting.front().is_some_and(|(at, ..)| *at <= now) {
             let Some((_, peer_id, id)) = self.parting.pop_front() else { break };
-            let is_spare = self.lines.contains_key(&id)
-                && self.lines.values().any(|line| line.peer == peer_id && !line.relayed);
+            let is_spare =
+                self.lines.contains_key(&id) && self.lines.values().any(|line| line.peer == peer_id && !line.relayed);
             if is_spare {
                 let connection = CloseConnection::One(id);
                 self.actions.push_back(ToSwarm::CloseConnection { peer_id, connection });

@@ -14,14 +14,15 @@ use super::super::nat::{CrossingEvent, NatEvent, bare, is_relayed};
 use super::Driver;
 
 impl Driver {
-    /// Where this node can be dialled, without its id, most useful first: what was proven, then what was tried once and what leads
-    /// through relays, then what the system says.
+    /// Where this node can be dialled, without its id, most useful first: what was proven, then what was tried once and
+    /// what leads through relays, then what the system says.
     pub(super) fn addresses(&self) -> Vec<String> {
         let crossing = &self.swarm.behaviour().nat.crossing;
         let (reached, relayed) = (crossing.is_reachable(), crossing.relayed());
         let external = self.swarm.external_addresses().cloned();
         let external: Vec<Multiaddr> = external.filter(|address| !is_relayed(address)).map(bare).collect();
-        // A router may have let in only whom this node had dialled; whoever has room for two addresses is to have another way.
+        // A router may have let in only whom this node had dialled; whoever has room for two addresses is to have
+        // another way.
         let mut addresses = if reached { [external, relayed].concat() } else { [relayed, external].concat() };
         let mut own: Vec<Multiaddr> = self.swarm.listeners().filter(|address| !is_relayed(address)).cloned().collect();
         own.sort_by_key(is_loopback);

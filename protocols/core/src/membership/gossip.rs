@@ -110,14 +110,20 @@ impl Gossip {
 
     pub fn connected(&mut self, base: &mut Base, now: Time, peer: PeerId, outputs: &mut Vec<Output>) {
         let is_new = !base.table.contains_key(&peer);
+        let overdue = base.interval() * 2;
+        // One that was heard lately has heard of this peer as well: both hear the same.
+        let is_stranger =
+            base.table.get(&peer).is_none_or(|known| known.sequence == 0 || now.since(known.heard) > overdue);
         if let Some(known) = base.admit(now, peer) {
             known.is_up(now);
             if is_new {
                 outputs.push(Output::Discovered { peer, known: base.table.len() });
             }
         }
-        // The new neighbour, and whoever is behind it, may never have heard of us.
-        self.announce_soon(base, now);
+        if is_stranger {
+            // It, and whoever is behind it, may never have heard of us.
+            self.announce_soon(base, now);
+        }
     }
 
     pub fn disconnected(&mut self, _: &mut Base, _: PeerId) {}

@@ -94,6 +94,17 @@ impl Manifest {
         }
     }
 
+    /// Raw rows or pictures to answers, with NumPy; none for models that are more than dense layers.
+    pub fn program(&self) -> Option<&'static str> {
+        let of_arrays = self.columns.is_empty();
+        let is_scaled = self.scaling.strip_prefix("unit:").is_some_and(|most| most.parse::<f64>().is_ok());
+        self.layers.as_ref()?;
+        match of_arrays {
+            false => Some(include_str!("predict.py")),
+            true => is_scaled.then_some(include_str!("predict_arrays.py")),
+        }
+    }
+
     /// A model card: YAML in front, as model hubs read it, and a few sentences.
     pub(super) fn readme(&self, task: &Task) -> String {
         let about = &task.document().charter.about;
@@ -104,11 +115,17 @@ impl Manifest {
             (None, _) => "not measured: there were no rows kept apart".to_owned(),
         };
         let licence = or(&about.licence, "unknown");
-        let use_it = match self.layers.is_some() && !self.columns.is_empty() {
-            true => {
+        let use_it = match (self.program(), self.columns.is_empty()) {
+            (Some(_), false) => {
                 "`python3 predict.py rows.csv` answers for raw rows with NumPy; `manifest.json` says the same for other programs."
             }
-            false => "`manifest.json` says what goes in, how it is scaled, and what comes out.",
+            (Some(_), true) => {
+                "`python3 predict.py pictures.npy` answers for arrays with NumPy; `manifest.json` says the same for other programs."
+            }
+            (None, _) => {
+                "There is no predict.py, as this model is more than dense layers; `manifest.json` says what goes in, how it is scaled, \
+                 and what comes out, and `peerlearn predict` answers."
+            }
         };
         format!(
             "---\nlicense: {licence}\ntags: [peerlearn, federated-learning]\n---\n# {title}\n\n{text}\n\n\

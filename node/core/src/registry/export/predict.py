@@ -1,4 +1,5 @@
-"""Predicts from raw rows with NumPy alone: python3 predict.py rows.csv > answers.csv"""
+"""Predicts from raw rows with NumPy alone: python3 predict.py rows.csv > answers.csv
+Rows are CSV with a comma, semicolon, tab or bar, or JSON lines; columns are named as in manifest.json, in any case and order."""
 import csv, datetime, json, struct, sys
 from pathlib import Path
 import numpy as np
@@ -37,8 +38,38 @@ def inputs(text, column):
         cells = [value if column["least"] is None else np.clip(value, column["least"], column["most"])]
     return [float(cell) for cell in cells] + [float(absent)] * flag
 
-rows = list(csv.DictReader(open(sys.argv[1], newline="", encoding="utf-8-sig"), skipinitialspace=True))
-x = np.array([sum((inputs(row[column["name"]], column) for column in about["preprocessing"]), []) for row in rows], "<f4")
+def table(path):
+    """The rows of a file, by the names of the model's columns."""
+    text = open(path, newline="", encoding="utf-8-sig").read()
+    if text.lstrip().startswith("{"):
+        show = lambda value: "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        rows = [{name: show(value) for name, value in json.loads(line).items()} for line in text.splitlines() if line.strip()]
+    else:
+        head = text.split("\n", 1)[0]
+        rows = list(csv.DictReader(text.splitlines(), delimiter=max(",;\t|", key=head.count), skipinitialspace=True))
+    wanted = {column["name"] for column in about["preprocessing"]} | {about["output"]["column"]}
+    known = {name.strip().lower(): name for name in wanted}
+    names = {name: name.strip() if name.strip() in wanted else known.get(name.strip().lower(), name) for row in rows for name in row if name}
+    rows = [{names[name]: cell or "" for name, cell in row.items() if name} for row in rows]
+    for line, row in enumerate(rows, 1):
+        lacking = [column["name"] for column in about["preprocessing"] if column["name"] not in row]
+        if lacking:
+            sys.exit(f"{path}, row {line}: no column {', '.join(lacking)}; it has {', '.join(row)}. Wanted: a header with the names "
+                     "in manifest.json, and commas, semicolons, tabs or bars between cells; or JSON lines")
+    return rows
+
+def cell(line, row, column):
+    try:
+        return inputs(row[column["name"]], column)
+    except ValueError:
+        sys.exit(f"{sys.argv[1]}, row {line}, column {column['name']}: {row[column['name']]!r} is no {column['type']} (a decimal point, no unit)")
+
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+rows = table(sys.argv[1])
+if not rows:
+    sys.exit(f"{sys.argv[1]}: it has no rows")
+x = np.array([sum((cell(line, row, column) for column in about["preprocessing"]), []) for line, row in enumerate(rows, 1)], "<f4")
 for weight, bias in about["layers"]:
     x = x @ weights[weight] + weights[bias]
     x = np.maximum(x, 0) if [weight, bias] != about["layers"][-1] else x

@@ -85,8 +85,12 @@ impl Reservations {
                 && !self.refused.contains_key(relay)
                 && !self.places.iter().any(|place| place.relay == *relay)
         };
-        let mut free: Vec<(&PeerId, &Multiaddr)> =
-            self.relays.iter().filter(|(relay, _)| is_free(relay)).filter_map(|(relay, ways)| Some((relay, ways.first()?))).collect();
+        let mut free: Vec<(&PeerId, &Multiaddr)> = self
+            .relays
+            .iter()
+            .filter(|(relay, _)| is_free(relay))
+            .filter_map(|(relay, ways)| Some((relay, ways.first()?)))
+            .collect();
         // Another order for each node, or all would ask the same relays.
         free.sort_by_key(|(relay, _)| *blake3::hash(&[self.me.to_bytes(), relay.to_bytes()].concat()).as_bytes());
         let missing = PLACES.saturating_sub(self.places.len());

@@ -1,9 +1,9 @@
 use futures::FutureExt;
-use libp2p::swarm::behaviour::{
-    ConnectionClosed, ConnectionEstablished, ExpiredListenAddr, ExternalAddrConfirmed, ExternalAddrExpired, ListenerClosed,
-    NewListenAddr,
-};
 use libp2p::core::transport::ListenerId;
+use libp2p::swarm::behaviour::{
+    ConnectionClosed, ConnectionEstablished, ExpiredListenAddr, ExternalAddrConfirmed, ExternalAddrExpired,
+    ListenerClosed, NewListenAddr,
+};
 
 use super::*;
 
@@ -22,7 +22,9 @@ impl Crossing {
     /// What it does now; what it confirms or takes back comes back to it, as from the swarm.
     fn acts(&mut self) -> Vec<Action> {
         let mut acts = Vec::new();
-        while let Some(Poll::Ready(act)) = std::future::poll_fn(|context| Poll::Ready(self.poll(context))).now_or_never() {
+        while let Some(Poll::Ready(act)) =
+            std::future::poll_fn(|context| Poll::Ready(self.poll(context))).now_or_never()
+        {
             match &act {
                 ToSwarm::ExternalAddrConfirmed(address) => self.hears_of(address),
                 ToSwarm::ExternalAddrExpired(address) => {
@@ -74,7 +76,9 @@ fn came_from(from: &str, at: &str) -> ConnectedPoint {
 }
 
 fn serves(acts: &[Action]) -> Option<bool> {
-    acts.iter().rev().find_map(|act| if let ToSwarm::GenerateEvent(Event::Serve(serves)) = act { Some(*serves) } else { None })
+    acts.iter()
+        .rev()
+        .find_map(|act| if let ToSwarm::GenerateEvent(Event::Serve(serves)) = act { Some(*serves) } else { None })
 }
 
 fn asks(acts: &[Action]) -> Vec<(ListenerId, Multiaddr)> {
@@ -159,7 +163,8 @@ async fn relays_are_asked_where_they_are_and_others_when_they_refuse() {
     let (relays, ways) = ([1, 2, 3].map(|_| PeerId::random()), [1, 2, 3].map(|n| format!("/ip4/198.51.100.{n}/tcp/1")));
     for (n, relay) in relays.iter().enumerate() {
         ant.connects(n, *relay, &dialled(&format!("{}/p2p/{relay}", ways[n])));
-        let elsewhere = [address("/ip4/203.0.113.200/tcp/1"), address(&format!("/ip4/198.51.100.{}/udp/1/quic-v1", n + 1))];
+        let elsewhere =
+            [address("/ip4/203.0.113.200/tcp/1"), address(&format!("/ip4/198.51.100.{}/udp/1/quic-v1", n + 1))];
         ant.described(*relay, true, &elsewhere);
     }
     let asked = asks(&ant.acts());
@@ -195,9 +200,7 @@ async fn a_relayed_connection_ends_soon_after_a_direct_one_is_up() {
     ant.parting.iter_mut().for_each(|(at, ..)| *at -= PARTING);
     ant.due();
     let acts = ant.acts();
-    let is_end = |act: &Action| {
-        matches!(act, ToSwarm::CloseConnection { connection: CloseConnection::One(id), .. } if *id == ConnectionId::new_unchecked(1))
-    };
+    let is_end = |act: &Action| matches!(act, ToSwarm::CloseConnection { connection: CloseConnection::One(id), .. } if *id == ConnectionId::new_unchecked(1));
     assert!(acts.iter().any(is_end), "{acts:?}");
 }
 
@@ -206,7 +209,8 @@ async fn how_a_router_has_changed_the_port_is_passed_on() {
     let mut ant = crossing(RelayMode::Auto);
     ant.listens(OWN);
     ant.connects(1, PeerId::random(), &dialled("/ip4/198.51.100.1/udp/1/quic-v1"));
-    let candidates = |acts: Vec<Action>| acts.iter().filter(|act| matches!(act, ToSwarm::NewExternalAddrCandidate(_))).count();
+    let candidates =
+        |acts: Vec<Action>| acts.iter().filter(|act| matches!(act, ToSwarm::NewExternalAddrCandidate(_))).count();
     ant.observed(ConnectionId::new_unchecked(1), &address(SEEN));
     assert_eq!(candidates(ant.acts()), 0, "identify says it itself where the port stays");
     ant.observed(ConnectionId::new_unchecked(1), &address("/ip4/203.0.113.9/udp/61000/quic-v1"));
