@@ -93,7 +93,7 @@ node() { # SPACE NAME ARGUMENT...
     --set data.partition=dirichlet:0.5 >"$run/$name.out" 2>&1 &
   started+=($!)
 }
-peer_of() { grep -o '"node":"[0-9a-f]*"' "$run/$1.jsonl" | head -1 | cut -d'"' -f4; }
+peer_of() { grep -m1 -o '"node":"[0-9a-f]*"' "$run/$1.jsonl" | cut -d'"' -f4; }
 now() { date +%s%3N; }
 until_ms() { # SECONDS COMMAND...     milliseconds until it succeeds; nothing if it does not
   local from end
@@ -113,12 +113,12 @@ learns() { has ant pulled "$bat" && has bat pulled "$ant"; }
 punched() { grep -q '"event":"punched".*"failed":null' "$run/ant.jsonl" "$run/bat.jsonl"; }
 
 connected() { has ant peer_connected "$bat"; }
-# By what the program says of its paths.
-direct() {
-  in_space "$id-p1" "$program" peers --json --home "$run/ant" >"$run/peers.json" &&
+direct() { straight "$id-p1" ant "$bat" && straight "$id-p2" bat "$ant"; }
+straight() { # SPACE NAME PEER        by what the program says of its paths
+  in_space "$1" "$program" peers --json --home "$run/$2" >"$run/$2.peers" &&
     python3 -c 'import json, sys
 paths = [each.get("path") for each in json.load(open(sys.argv[1])) if each["peer"] == sys.argv[2]]
-sys.exit(not any(path and not path.get("relay") for path in paths))' "$run/peers.json" "$bat"
+sys.exit(not any(path and path.get("relay") is None for path in paths))' "$run/$2.peers" "$3"
 }
 
 pair() { # KIND KIND
@@ -133,18 +133,18 @@ pair() { # KIND KIND
   private 2 "$2"
   node "$id-pub" pub run --task digits --set data.part=0
   until_ms 15 in_space "$id-pub" "$program" ticket --home "$run/pub" >/dev/null
-  local ticket met straight learnt
+  local ticket met short learnt
   ticket=$(in_space "$id-pub" "$program" ticket --home "$run/pub")
   node "$id-p1" ant join "$ticket" --yes --set data.part=1
   node "$id-p2" bat join "$ticket" --yes --set data.part=2
   until_ms 10 test -s "$run/ant.jsonl" >/dev/null && until_ms 10 test -s "$run/bat.jsonl" >/dev/null
   ant=$(peer_of ant) bat=$(peer_of bat)
   met=$(until_ms "$patience" connected) || met=-
-  straight=$(until_ms "$patience" direct) || straight=-
+  short=$(until_ms "$patience" direct) || short=-
   learnt=$(until_ms "$learning" learns) || learnt=-
   local punches="no"
   punched && punches="yes"
-  printf '%-10s %-10s %8s %8s %8s %8s\n' "$1" "$2" "$met" "$straight" "$punches" "$learnt"
+  printf '%-10s %-10s %8s %8s %8s %8s\n' "$1" "$2" "$met" "$short" "$punches" "$learnt"
   tidy
 }
 count=0

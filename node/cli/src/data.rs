@@ -5,9 +5,7 @@ mod picture;
 use std::path::Path;
 
 use peerlearn::config::Layers;
-use peerlearn::data::{
-    Check, DataConfig, Known, Preprocessing, Survey, Wishes, arrays, check, propose, read,
-};
+use peerlearn::data::{Check, DataConfig, Known, Preprocessing, Survey, Wishes, arrays, check, propose, read};
 use peerlearn::registry;
 use peerlearn::task::Document;
 use serde_json::json;
@@ -91,8 +89,16 @@ fn pictures(args: &DataCheckArgs, config: &DataConfig, task: Option<&Document>) 
         return Ok(Exit::Done);
     }
     let mut text = task.map_or_else(String::new, screen::task);
-    text.push_str(&format!("{}: {rows} examples of {:?}, {test} more to measure on\n", args.file.display(), schema.shape()));
-    found.understood.iter().chain(&found.notes).for_each(|line| text.push_str(&format!("  {}\n", screen::printable(line))));
+    text.push_str(&format!(
+        "{}: {rows} examples of {:?}, {test} more to measure on\n",
+        args.file.display(),
+        schema.shape()
+    ));
+    found
+        .understood
+        .iter()
+        .chain(&found.notes)
+        .for_each(|line| text.push_str(&format!("  {}\n", screen::printable(line))));
     for (name, count) in &classes {
         text.push_str(&format!("  {:<30} {count:>8}\n", screen::printable(name)));
     }

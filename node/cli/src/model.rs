@@ -70,7 +70,9 @@ pub(super) fn predict(args: &PredictArgs) -> Result<Exit, CliError> {
     let config = told(home, &args.config, &DataArgs { map: args.map.clone(), ..DataArgs::default() })?;
     let OnDisk { mut learner, task, .. } = on_disk(home)?;
     let preprocessing = task.preprocessing();
-    let rows = preprocessing.read(&readable_twice(&args.input)?, &config.data, &task.document.charter).map_err(NodeError::Data)?;
+    let rows = preprocessing
+        .read(&readable_twice(&args.input)?, &config.data, &task.document.charter)
+        .map_err(NodeError::Data)?;
     rows.notes.iter().for_each(|note| super::tell(&format!("warning: {note}")));
     let output = &preprocessing.schema.output;
     let answers = answers(learner.as_mut(), &rows, output, preprocessing.schema.shape().iter().product())?;
@@ -162,8 +164,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<Exit, CliError> {
     let found = on_disk(home)?;
     let data = rows_of_eval(&found, args, &config)?;
     let OnDisk { checkpoint, mut learner, .. } = found;
-    let mut measure =
-        |rows: &Option<Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
+    let mut measure = |rows: &Option<Dataset>| rows.as_ref().map(|rows| learner.evaluate(rows)).transpose();
     let (own, test) = (measure(&data.validation)?, measure(&data.test)?);
     let file = measure(&data.file)?;
     if own.is_none() && test.is_none() && file.is_none() {

@@ -132,10 +132,8 @@ fn schema(args: &NewArgs, config: &DataConfig) -> Result<(Schema, u64), CliError
         number: args.output.map(|output| output == OutputChoice::Number),
         without_numbers: args.no_numbers,
     };
-    let refused = |finding: Finding| CliError::Unfit {
-        path: shown.display().to_string(),
-        findings: format!("  {finding}\n"),
-    };
+    let refused =
+        |finding: Finding| CliError::Unfit { path: shown.display().to_string(), findings: format!("  {finding}\n") };
     let mut proposal = propose(&survey, &wishes).map_err(refused)?;
     for finding in &proposal.findings {
         super::show(&format!("  {finding}\n"))?;

@@ -192,6 +192,9 @@ pub(super) fn keep_data(home: &Path, config: &NodeConfig, data: &DataArgs, dealt
     let text = toml::Table::from_iter([("data".to_owned(), toml::Value::Table(section))]).to_string();
     let text =
         format!("# What the command line said of the data when this node was last started with such words.\n{text}");
-    write_whole(&path, text.as_bytes(), Readers::Owner)
-        .map_err(|WriteError { action, path, source }| CliError::File { action, path, source })
+    write_whole(&path, text.as_bytes(), Readers::Owner).map_err(|WriteError { action, path, source }| CliError::File {
+        action,
+        path,
+        source,
+    })
 }

@@ -225,7 +225,7 @@ mod tests {
                 for chol in [6.5, 250.0] {
                     let read = predicted(&case(kept, &[]), &path, header, chol, rows);
                     let is_mg = chol > 100.0;
-                    let takes_mmol = !kept.is_empty() && !(header == "chol" && kept[0] == "chol=CH");
+                    let takes_mmol = !(kept.is_empty() || header == "chol" && kept[0] == "chol=CH");
                     if is_mg == takes_mmol {
                         let wrong = read.unwrap_err();
                         let unit = if is_mg { "--map 'chol@task'" } else { "--map 'chol@mmol/L'" };

@@ -66,7 +66,12 @@ impl NetworkConfig {
         let can = cfg!(feature = "mdns") || !self.mdns;
         SettingError::check(can, "network.mdns", self.mdns, "false: this program was built without mdns")?;
         let can = cfg!(feature = "upnp") || !self.port_mapping;
-        SettingError::check(can, "network.port_mapping", self.port_mapping, "false: this program was built without upnp")?;
+        SettingError::check(
+            can,
+            "network.port_mapping",
+            self.port_mapping,
+            "false: this program was built without upnp",
+        )?;
         let connections = self.max_connections;
         SettingError::check(connections >= 2, "network.max_connections", connections, "2 or more")?;
         let timeout = self.request_timeout;

@@ -6,7 +6,7 @@
 //!   asking, answering   AutoNAT v2: is this address of mine reached?          an address is told to others once it was
 //!   port mapping        UPnP: will the router at home pass connections on?
 //!   relayed, relaying   circuit relay v2: a place at up to two relays          "/ip4/…/p2p/RELAY/p2p-circuit"
-//!   punching            DCUtR: both dial at the same moment                    a direct connection replaces the relayed one
+//!   punching            DCUtR: both dial at the same moment                    a direct one replaces the relayed one
 //!   crossing            decides: who serves, where to hold places, what to close
 //! ```
 //!

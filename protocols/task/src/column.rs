@@ -264,11 +264,14 @@ impl Column {
     fn check_missing(&self) -> Result<(), String> {
         match &self.missing {
             Missing::Own if self.kind.is_numeric() => {
-                Err("missing = \"own\" is of booleans and categories; numbers have mean+flag".to_owned())
+                Err("missing = \"own\" is of booleans and categories; numbers have refuse, mean, mean+flag or a number"
+                    .to_owned())
             }
-            Missing::Mean | Missing::MeanAndFlag if !self.kind.is_numeric() => {
-                Err("missing = \"mean\" is of numbers; booleans and categories have own".to_owned())
-            }
+            Missing::Mean | Missing::MeanAndFlag if !self.kind.is_numeric() => Err(format!(
+                "missing = {:?} is of numbers, and this is {}; booleans and categories have refuse, own or one of their values",
+                String::from(self.missing.clone()),
+                self.kind.name()
+            )),
             Missing::Value(value) if self.kind == ColumnType::Category && !self.values.contains(value) => {
                 Err(format!("missing = {value:?} is none of its values; refuse, own or one of them"))
             }

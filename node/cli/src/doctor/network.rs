@@ -139,9 +139,10 @@ fn reachable(report: &Report) -> Finding {
         |addresses: &[&String]| addresses.iter().take(NAMED).map(|a| a.as_str()).collect::<Vec<&str>>().join(" ");
     let accepted = how.tcp.accepted.saturating_add(how.quic.accepted);
     match (direct.is_empty(), relayed.is_empty()) {
-        (false, _) => {
-            Finding::ok("reachable", format!("others have confirmed that they reach this node at {}", list(&direct)))
-        }
+        (false, _) => Finding::ok(
+            "reachable",
+            format!("others can reach this node, as peers, the router or the settings say, at {}", list(&direct)),
+        ),
         (true, false) => {
             let found =
                 format!("no direct address is confirmed; others reach this node through relays: {}", list(&relayed));

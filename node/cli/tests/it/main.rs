@@ -5,6 +5,7 @@
 mod access;
 mod doctor;
 mod errors;
+mod files;
 mod first_hour;
 mod kill;
 mod life;

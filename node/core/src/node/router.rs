@@ -129,8 +129,7 @@ impl Silence {
     fn dial_failed(&mut self, reason: &str, events: &EventBus) {
         if self.connected.is_empty() && !self.told {
             self.told = true;
-            let message =
-                format!("{NOBODY}: {reason}; it goes on trying, and learns alone until then");
+            let message = format!("{NOBODY}: {reason}; it goes on trying, and learns alone until then");
             events.emit(NodeEvent::Warning { message });
         }
     }

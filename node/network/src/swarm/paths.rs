@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use libp2p::core::ConnectedPoint;
 #[cfg(feature = "mdns")]
 use libp2p::mdns;
 use libp2p::multiaddr::Protocol;
@@ -90,7 +91,12 @@ impl Paths {
     pub fn note(&mut self, event: &SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, concurrent_dial_errors, .. } => {
-                let (remote, dialled) = (endpoint.get_remote_address().clone(), endpoint.is_dialer());
+                let dialled = endpoint.is_dialer();
+                // Who comes in through a relay has no address but its name; the relay is in that of this node.
+                let remote = match endpoint {
+                    ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => local_addr.clone(),
+                    _ => endpoint.get_remote_address().clone(),
+                };
                 let refused = concurrent_dial_errors.iter().flatten();
                 refused.for_each(|(address, _)| self.count(address, |attempts| attempts.failed += 1));
                 self.connected(*peer_id, *connection_id, remote, dialled);

@@ -43,7 +43,7 @@ impl Default for MembershipConfig {
             topic_rate: 4.0,
             expire_intervals: 12,
             min_connections: 4,
-            degree: 16,
+            degree: 32,
             redial_first: Duration::from_millis(500),
             redial_most: Duration::from_secs(60),
             sampling: Sampling::default(),

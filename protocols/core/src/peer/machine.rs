@@ -98,7 +98,9 @@ impl Peer {
                 self.on_announced(now, author, via, *announcement, effects);
             }
             Fact::Connected(peer) => self.on_connected(now, peer, effects),
-            Fact::Reached(peer, scope) => self.tell_membership(now, membership::Input::Reached { peer, scope }, effects),
+            Fact::Reached(peer, scope) => {
+                self.tell_membership(now, membership::Input::Reached { peer, scope }, effects)
+            }
             Fact::Disconnected(peer) => self.tell_membership(now, membership::Input::Disconnected { peer }, effects),
             Fact::Isolated => self.tell_membership(now, membership::Input::Isolated, effects),
             Fact::DialFailed(peer) => self.tell_membership(now, membership::Input::DialFailed { peer }, effects),

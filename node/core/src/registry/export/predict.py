@@ -1,6 +1,6 @@
 """Predicts from raw rows with NumPy alone: python3 predict.py rows.csv > answers.csv
 Rows are CSV with a comma, semicolon, tab or bar, or JSON lines; columns are named as in manifest.json, in any case and order."""
-import csv, datetime, json, struct, sys
+import csv, datetime, io, json, struct, sys
 from pathlib import Path
 import numpy as np
 
@@ -25,6 +25,8 @@ def inputs(text, column):
     absent = text in MISSING
     if absent and column["missing"].startswith("value:"):
         text, absent = column["missing"][6:], False
+    if absent and column["missing"] == "refuse":
+        raise ValueError
     if column["type"] == "category":
         places = [text == value for value in column["values"]]
         cells = [places.index(True) / max(len(places) - 1, 1) if True in places else 0.0] if column["ordered"] else places
@@ -46,7 +48,7 @@ def table(path):
         rows = [{name: show(value) for name, value in json.loads(line).items()} for line in text.splitlines() if line.strip()]
     else:
         head = text.split("\n", 1)[0]
-        rows = list(csv.DictReader(text.splitlines(), delimiter=max(",;\t|", key=head.count), skipinitialspace=True))
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=head.count), skipinitialspace=True))
     wanted = {column["name"] for column in about["preprocessing"]} | {about["output"]["column"]}
     known = {name.strip().lower(): name for name in wanted}
     names = {name: name.strip() if name.strip() in wanted else known.get(name.strip().lower(), name) for row in rows for name in row if name}

@@ -200,7 +200,8 @@ async fn a_relayed_connection_ends_soon_after_a_direct_one_is_up() {
     ant.parting.iter_mut().for_each(|(at, ..)| *at -= PARTING);
     ant.due();
     let acts = ant.acts();
-    let is_end = |act: &Action| matches!(act, ToSwarm::CloseConnection { connection: CloseConnection::One(id), .. } if *id == ConnectionId::new_unchecked(1));
+    let one = ConnectionId::new_unchecked(1);
+    let is_end = |act: &Action| matches!(act, ToSwarm::CloseConnection { connection: CloseConnection::One(id), .. } if *id == one);
     assert!(acts.iter().any(is_end), "{acts:?}");
 }
 
