@@ -85,6 +85,7 @@ impl Driver {
         let transport = transport::build(&keypair, counters)?;
         let relayed = behaviour.nat.relayed(keypair.public().to_peer_id());
         let transport = transport::with_relays(transport, relayed, &keypair)?;
+        let transport = doubles::patient(transport, keypair.public().to_peer_id());
         #[cfg(any(feature = "faults", test))]
         let transport = super::links::shaped(transport, environment.links.as_ref());
         environment.gate.iter().for_each(|_| behaviour.shut());

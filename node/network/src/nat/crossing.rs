@@ -135,6 +135,7 @@ impl Crossing {
     }
 
     /// The router at home passes connections on, or no longer.
+    #[cfg(feature = "upnp")]
     pub fn mapped(&mut self, mapped: bool) {
         self.mapped = mapped;
         self.settle();

@@ -1,7 +1,11 @@
 //! Other nodes that run under the own key, met directly: both ends notice, because neither takes a connection with itself.
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt};
+use libp2p::core::transport::Boxed;
+use libp2p::core::{ConnectedPoint, Transport};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
@@ -14,6 +18,8 @@ use super::Driver;
 
 /// How long after a dial to an own address a connection under the own key may be that very one.
 const ECHO: Duration = Duration::from_secs(20);
+/// Longest wait for a double to notice.
+const NOTICING: Duration = Duration::from_secs(2);
 
 /// What was noticed of them.
 #[derive(Debug, Default)]
@@ -21,6 +27,28 @@ pub(super) struct Doubles {
     own_dialled: Option<Instant>,
     /// Whether one that was dialled, and one that dialled, was told of.
     told: [bool; 2],
+}
+
+/// Makes whoever has dialled a double wait until that has noticed too: it does only once its half of the handshake is through,
+/// which takes a little longer than ours, after which the swarm hangs up.
+pub(super) fn patient(transport: Boxed<(PeerId, StreamMuxerBox)>, own: PeerId) -> Boxed<(PeerId, StreamMuxerBox)> {
+    let wait = move |(peer, mut muxer): (PeerId, StreamMuxerBox), endpoint: ConnectedPoint| async move {
+        if peer == own && endpoint.is_dialer() {
+            // It hangs up as soon as it knows.
+            let closed = std::future::poll_fn(|context| {
+                loop {
+                    match muxer.poll_unpin(context) {
+                        Poll::Ready(Ok(_)) => {}
+                        Poll::Ready(Err(_)) => return Poll::Ready(()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            });
+            let _ = tokio::time::timeout(NOTICING, closed).await;
+        }
+        Ok::<_, std::io::Error>((peer, muxer))
+    };
+    transport.and_then(wait).boxed()
 }
 
 impl Driver {
