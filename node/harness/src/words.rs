@@ -43,7 +43,7 @@ fn errors(found: &Evaluation) -> String {
 ///
 /// ```
 /// use peerlearn_harness::significant;
-/// let words: Vec<String> = [0.0, 0.012_345, 3.141_59, 2718.28, 123_456.0, 1e-9].into_iter().map(significant).collect();
+/// let words: Vec<String> = [0.0, 0.012_342, 3.141_59, 2718.28, 123_456.0, 1e-9].into_iter().map(significant).collect();
 /// assert_eq!(words, ["0", "0.01234", "3.142", "2718", "123456", "1.000e-9"]);
 /// ```
 pub fn significant(value: f32) -> String {

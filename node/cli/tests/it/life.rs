@@ -148,8 +148,9 @@ fn a_data_file_that_changes_is_told_and_the_rows_stay() {
 fn a_node_whose_control_socket_cannot_be_opened_says_so_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    // The system takes socket paths of about a hundred bytes.
     let home = "a".repeat(120);
+    // Not the node's to remove.
+    fs::create_dir_all(path.join(&home).join("control.sock/taken")).unwrap();
     let mut node = Running::node(path, &home, &[]);
     let line = node.wait_for("control socket");
     assert!(line.contains(&home) && !line.contains('\u{1b}'), "{line}");
