@@ -8,7 +8,7 @@ use peerlearn::config::Layers;
 use peerlearn::data::{DataConfig, Finding, Severity, Survey, Wishes, arrays, digits, propose, read};
 use peerlearn::registry::Home;
 use peerlearn::task::{
-    About, Access, Charter, Definition, Document, Join, ModelSpec, Real, Schema, from_table_schema, write,
+    About, Access, Charter, Definition, Document, Join, MAX_BYTES, ModelSpec, Real, Schema, from_table_schema, write,
 };
 
 use super::args::{DataArgs, JoinChoice, NewArgs, OutputChoice};
@@ -18,8 +18,6 @@ use super::setup::with_data;
 
 /// The model, where none is wished for.
 const MODEL: &str = "mlp:64,32";
-/// Bytes that a task may take.
-const MAX_BYTES: usize = 1 << 18;
 /// Bytes that a column takes at least, beside name and values.
 const COLUMN_BYTES: usize = 60;
 /// Fewer rows of the owner than these are few.

@@ -7,8 +7,6 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use peerlearn_network::{Connectivity, FailedDial, Path};
 use peerlearn_protocols::id::PeerId;
 use serde::{Deserialize, Serialize};
@@ -134,9 +132,4 @@ pub struct TurnedAway {
     pub reason: String,
     /// Milliseconds since.
     pub ago_ms: u64,
-}
-
-/// Seconds since 1970; 0 for a clock before that.
-pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

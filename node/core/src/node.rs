@@ -33,7 +33,7 @@ use peerlearn_runtime::supervisor::Supervisor;
 use crate::access::{Access, Members};
 use crate::agreed::{Agreed, Book};
 use crate::config::NodeConfig;
-use crate::doctor::{Notes, OwnContact};
+use crate::doctor::{ContactReport, Notes, OwnContact};
 use crate::peer::{Components, PeerHandle};
 use crate::registry::{Checkpoint, Home, RegistryHandle};
 use crate::status::{PeerStatus, Phase, Status};
@@ -132,6 +132,10 @@ impl Node {
 
     /// What the node says of itself. Answers from memory, also while the learner trains.
     pub async fn status(&self) -> Status {
+        self.status_with(&self.contacts().await).await
+    }
+
+    async fn status_with(&self, contacts: &[ContactReport]) -> Status {
         let inner = &self.inner;
         let peer = inner.machine.status();
         let peers = inner.machine.known_peers().await.unwrap_or_default();
@@ -174,7 +178,7 @@ impl Node {
             mass: peer.mass.map(|mass| mass as f64 / UNIT as f64),
             peers: peers.collect(),
             agreed: inner.agreed.as_ref().map(|(agreed, book)| agreed.status(book)),
-            problems: self.problems(&self.contacts().await),
+            problems: self.problems(contacts),
         }
     }
 

@@ -217,7 +217,7 @@ impl Ticket {
 }
 
 /// An address without the peer at its end; the relay that it may lead through stays.
-fn bare(address: &str) -> &str {
+pub(crate) fn bare(address: &str) -> &str {
     match address.rsplit_once("/p2p/") {
         Some((before, peer)) if !peer.contains('/') => before,
         _ => address,

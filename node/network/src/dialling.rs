@@ -8,7 +8,8 @@ use libp2p::{Multiaddr, PeerId};
 use peerlearn_protocols::time::Time;
 use peerlearn_protocols::token_bucket::TokenBucket;
 
-use super::doors::{ip_of, network_of};
+use super::address::direct_ip;
+use super::doors::network_of;
 
 /// Addresses of unknown peers dialled in a burst, and a second in the long run.
 const ALL: (f64, f64) = (64.0, 1.0);
@@ -56,7 +57,7 @@ impl DialBudget {
     }
 
     fn may(&mut self, now: Time, address: &Multiaddr) -> bool {
-        let Some(ip) = ip_of(address).filter(|ip| !ip.is_loopback()) else { return true };
+        let Some(ip) = direct_ip(address).filter(|ip| !ip.is_loopback()) else { return true };
         let target = target_of(ip);
         if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target) {
             self.targets.pop_first();

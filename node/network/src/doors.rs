@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, ListenFailure, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
+
+use super::address::direct_ip;
 
 /// Handshakes at a time with one address.
 const MOST_HANDSHAKES: usize = 16;
@@ -79,19 +80,6 @@ pub(super) fn network_of(ip: IpAddr) -> [u8; 7] {
     }
 }
 
-/// The IP address at the front of a multiaddress; a mapped IPv4 address counts as IPv4. Nothing for one behind a relay: it says
-/// where the relay is.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(IpAddr::from(ip).to_canonical()),
-        _ => None,
-    }
-}
-
 impl NetworkBehaviour for Doors {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
@@ -102,7 +90,7 @@ impl NetworkBehaviour for Doors {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let Some(from) = ip_of(remote) else { return Ok(()) };
+        let Some(from) = direct_ip(remote) else { return Ok(()) };
         check(&self.handshakes, from, MOST_HANDSHAKES)?;
         self.handshakes.insert(connection, from);
         Ok(())
@@ -116,7 +104,7 @@ impl NetworkBehaviour for Doors {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.handshakes.remove(&connection);
-        if let Some(from) = ip_of(remote) {
+        if let Some(from) = direct_ip(remote) {
             check(&self.up, from, self.most)?;
             self.up.insert(connection, from);
         }
@@ -185,13 +173,5 @@ mod tests {
         let knocked = (0..200).filter(|n| knock(&mut doors, *n, "9.9.9.9")).count();
         assert_eq!(knocked, MOST_HANDSHAKES);
         assert!(knock(&mut doors, 500, "9.9.10.1"));
-    }
-
-    #[test]
-    fn names_relays_and_channels_have_no_ip() {
-        for text in ["/memory/7", "/dns4/example.org/tcp/1", "/ip4/9.9.9.9/tcp/1/p2p-circuit"] {
-            assert_eq!(ip_of(&text.parse().unwrap()), None, "{text}");
-        }
-        assert_eq!(ip_of(&"/ip6/::ffff:9.9.9.9/tcp/1".parse().unwrap()), Some("9.9.9.9".parse().unwrap()));
     }
 }

@@ -15,6 +15,7 @@
 
 mod accepting;
 mod actor;
+mod address;
 mod api;
 mod behaviour;
 mod bulk;
@@ -45,6 +46,7 @@ mod tests;
 mod transport;
 mod valve;
 
+pub use address::source_towards;
 pub use api::NetworkHandle;
 pub use bulk::{BulkReader, BulkWriter};
 pub use config::NetworkConfig;

@@ -12,9 +12,9 @@
 //!
 //! All of it is bounded, as a stranger asks for it: see the limits below, [`answering`], [`asking`] and [`punching`].
 
-mod address;
 mod answering;
 mod asking;
+mod attempts;
 mod crossing;
 mod punching;
 
@@ -28,7 +28,6 @@ use libp2p::upnp;
 use libp2p::{PeerId, relay};
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::address::{bare, is_relayed};
 use self::answering::Answering;
 use self::asking::Asking;
 use self::crossing::Crossing;

@@ -155,7 +155,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = sleep_until(unban), if unban.is_some() => self.end_bans(),
-                () = sleep_until(Some(self.next_look())) => self.look(),
+                () = sleep_until(Some(self.liveness.next())) => self.look(),
                 () = sleep_until(sweep), if sweep.is_some() => self.sweep(),
                 permit = events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),

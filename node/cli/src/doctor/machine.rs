@@ -87,7 +87,7 @@ fn files(report: Option<&Report>) -> Finding {
 
 /// The clock is judged by what this machine says of it: peers do not tell each other the time.
 fn clock() -> Finding {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = peerlearn::access::unix_now();
     let advice =
         "set the clock, or let the system do so: timedatectl set-ntp true; memberships and invitations end by it";
     if now < BORN {

@@ -1,11 +1,11 @@
 //! How a running node is connected, and what keeps others away.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use peerlearn::doctor::{PeerReport, Report, TurnedAway};
 use peerlearn::network::Carrier;
 use peerlearn::protocols::id::PeerId;
+use peerlearn::protocols::membership::Scope;
 
 use super::finding::Finding;
 use crate::peers::{ago, called, not_connected};
@@ -275,22 +275,11 @@ impl Reach {
 }
 
 fn reach(address: &str) -> Reach {
-    let mut parts = address.split('/').skip(1);
-    let ip = match (parts.next(), parts.next()) {
-        (Some("ip4" | "ip6"), Some(ip)) => ip.parse::<IpAddr>().ok(),
-        (Some("memory"), _) => return Reach::Machine,
-        _ => None,
-    };
-    match ip {
-        None => Reach::Other,
-        Some(ip) if ip.is_loopback() => Reach::Machine,
-        Some(IpAddr::V4(ip)) => {
-            // 100.64.0.0/10 is shared by the customers of one provider (RFC 6598).
-            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
-            if ip.is_private() || ip.is_link_local() || is_shared { Reach::Private } else { Reach::Public }
-        }
-        Some(IpAddr::V6(ip)) if ip.is_unique_local() || ip.is_unicast_link_local() => Reach::Private,
-        Some(IpAddr::V6(_)) => Reach::Public,
+    match (address.split('/').nth(1), Scope::of_multiaddr(address)) {
+        (Some("ip4" | "ip6" | "memory"), Scope::Machine) => Reach::Machine,
+        (Some("ip4" | "ip6"), Scope::Lan) => Reach::Private,
+        (Some("ip4" | "ip6"), Scope::Internet) => Reach::Public,
+        _ => Reach::Other,
     }
 }
 

@@ -6,7 +6,7 @@ use peerlearn_protocols::time::Time;
 use peerlearn_task::TaskSummary;
 
 use super::ContactReport;
-use crate::ticket::{TicketError, contact_of};
+use crate::ticket::{TicketError, bare, contact_of};
 
 /// Most contacts remembered that were named while the node runs; the oldest goes first.
 const MAX_CONTACTS: usize = 128;
@@ -125,12 +125,4 @@ fn failure<'a>(own: &OwnContact, addresses: &[String], how: &'a Connectivity) ->
             .any(|address| addresses.contains(address) || own.contact.addresses.iter().any(|own| own.0 == *address)),
         _ => false,
     })
-}
-
-/// An address without the peer at its end.
-fn bare(address: &str) -> &str {
-    match address.rsplit_once("/p2p/") {
-        Some((before, peer)) if !peer.contains('/') => before,
-        _ => address,
-    }
 }

@@ -1,6 +1,8 @@
 //! Which of a node's addresses others are told first, where only a few can be told.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::IpAddr;
+
+use peerlearn_network::source_towards;
 
 /// The most useful `most` of these multiaddresses: that of the interface through which this machine reaches others, then
 /// public ones, then private ones, at last those of this machine alone. Of each, every transport before the next address.
@@ -24,10 +26,7 @@ fn chosen(addresses: Vec<String>, most: usize, outgoing: Option<IpAddr>) -> Vec<
 /// The address by which this machine reaches others, as its routes say; nothing is sent.
 fn outgoing() -> Option<IpAddr> {
     // A documentation address (RFC 5737): nobody has it, and a route to it is that to everywhere.
-    let anywhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect(anywhere).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    source_towards([192, 0, 2, 1].into())
 }
 
 fn ip_of(address: &str) -> Option<IpAddr> {

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 use libp2p::autonat::v2::server;
@@ -18,22 +17,20 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm,
 };
 
-use super::address::{ip_of, is_relayed};
+use super::super::address::{direct_ip, ip_of, is_relayed};
+use super::attempts::Attempts;
 
-/// Dials for one peer in each span.
+/// Dials for one peer a minute.
 const MAX_PER_PEER: usize = 12;
-/// Dials for all peers together in each span.
+/// Dials for all peers together a minute.
 const MAX_IN_ALL: usize = 60;
-/// How long a dial counts.
-const SPAN: Duration = Duration::from_secs(60);
 
 /// The serving side of AutoNAT v2 with limits.
 pub(crate) struct Answering {
     inner: server::Behaviour,
     /// Direct connections, each with its peer and the machine that it comes from.
     seen: BTreeMap<ConnectionId, (PeerId, IpAddr)>,
-    /// Dials of the last span.
-    dialled: VecDeque<(Instant, PeerId)>,
+    dialled: Attempts,
     /// Dials under way or connected, for whom.
     dials: BTreeMap<ConnectionId, PeerId>,
     /// Connections whose question is answered.
@@ -45,28 +42,16 @@ impl Answering {
         Self {
             inner: server::Behaviour::default(),
             seen: BTreeMap::new(),
-            dialled: VecDeque::new(),
+            dialled: Attempts::new(MAX_PER_PEER, MAX_IN_ALL),
             dials: BTreeMap::new(),
             done: VecDeque::new(),
         }
     }
 
-    /// Whether to dial once more for this peer; counted, if so.
-    fn allows(&mut self, peer: PeerId) -> bool {
-        let now = Instant::now();
-        self.dialled.retain(|(at, _)| now.duration_since(*at) < SPAN);
-        let theirs = self.dialled.iter().filter(|(_, dialled)| *dialled == peer).count();
-        let allowed = theirs < MAX_PER_PEER && self.dialled.len() < MAX_IN_ALL;
-        if allowed {
-            self.dialled.push_back((now, peer));
-        }
-        allowed
-    }
-
     /// Whether the peer is connected from this machine.
     fn is_from(&self, peer: PeerId, address: &Multiaddr) -> bool {
-        let ip = ip_of(address);
-        !is_relayed(address) && self.seen.values().any(|(seen, from)| *seen == peer && Some(*from) == ip)
+        let ip = direct_ip(address);
+        self.seen.values().any(|(seen, from)| *seen == peer && Some(*from) == ip)
     }
 
     fn refuse(&mut self, id: ConnectionId, peer: PeerId) {
@@ -143,7 +128,7 @@ impl NetworkBehaviour for Answering {
             match self.inner.poll(context) {
                 Poll::Ready(ToSwarm::Dial { opts }) => {
                     let (id, Some(peer)) = (opts.connection_id(), opts.get_peer_id()) else { continue };
-                    if self.allows(peer) {
+                    if self.dialled.allows(peer) {
                         self.dials.insert(id, peer);
                         return Poll::Ready(ToSwarm::Dial { opts });
                     }
@@ -169,11 +154,11 @@ mod tests {
     fn dials_are_counted_for_each_peer_and_in_all() {
         let mut answering = Answering::new();
         let greedy = PeerId::random();
-        assert_eq!((0..100).filter(|_| answering.allows(greedy)).count(), MAX_PER_PEER);
-        assert_eq!((0..100).filter(|_| answering.allows(PeerId::random())).count(), MAX_IN_ALL - MAX_PER_PEER);
-        assert!(!answering.allows(PeerId::random()));
+        assert_eq!((0..100).filter(|_| answering.dialled.allows(greedy)).count(), MAX_PER_PEER);
+        assert_eq!((0..100).filter(|_| answering.dialled.allows(PeerId::random())).count(), MAX_IN_ALL - MAX_PER_PEER);
+        assert!(!answering.dialled.allows(PeerId::random()));
         answering.dialled.clear();
-        assert!(answering.allows(greedy));
+        assert!(answering.dialled.allows(greedy));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 
-use super::address::{is_public, is_relayed};
+use super::super::address::{is_public, is_relayed};
 
 /// Most addresses asked about between two changes of the machine's own.
 const MAX_CANDIDATES: usize = 32;

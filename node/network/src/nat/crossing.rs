@@ -22,8 +22,9 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::time::Sleep;
 
 use self::reservations::Reservations;
+use super::super::address::{bare, direct_ip, ip_of, is_public, is_public_ip, is_relayed};
+use super::super::paths::Carrier;
 use super::RelayMode;
-use super::address::{bare, carrier, ip_of, is_public, is_public_ip, is_relayed};
 
 /// How long a relayed connection is kept beside a direct one: what was begun on it, the first words say, may end.
 const PARTING: Duration = Duration::from_secs(3);
@@ -123,10 +124,10 @@ impl Crossing {
         // Only machines from which it is connected: a relay could name anybody's otherwise, and others would knock
         // there.
         let from = |address: &&Multiaddr| lines.iter().any(|line| ip_of(&line.remote) == ip_of(address));
-        let is_way = |address: &&Multiaddr| !is_relayed(address) && ip_of(address).is_some() && from(address);
+        let is_way = |address: &&Multiaddr| direct_ip(address).is_some() && from(address);
         ways.extend(addresses.iter().filter(is_way).map(|address| bare(address.clone())));
         let mut seen = BTreeSet::new();
-        ways.retain(|address| seen.insert(carrier(address)));
+        ways.retain(|address| seen.insert(Carrier::of(&address.to_string())));
         match is_relay && !ways.is_empty() {
             true => self.places.can(peer, ways),
             false => self.places.cannot(&peer).into_iter().for_each(|id| self.leave(id)),
@@ -249,9 +250,8 @@ impl Crossing {
             return;
         }
         // What a router made of this address is void as well; which one that was is not known.
-        let kind = (carrier(address), ip_of(address).map(|ip| ip.is_ipv4()));
-        let is_void =
-            |known: &Multiaddr| (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind && !self.owns(known);
+        let kind = kind_of(address);
+        let is_void = |known: &Multiaddr| kind_of(known) == kind && !self.owns(known);
         let void: Vec<Multiaddr> = self.confirmed.iter().filter(|known| is_void(known)).cloned().collect();
         self.actions.extend(void.into_iter().map(ToSwarm::ExternalAddrExpired));
         (self.unsolicited, self.mapped) = (false, false);
@@ -263,12 +263,8 @@ impl Crossing {
             return;
         }
         // A router that has a new address has no longer the old one.
-        let kind = (carrier(address), ip_of(address).map(|ip| ip.is_ipv4()));
-        let is_old = |known: &Multiaddr| {
-            (carrier(known), ip_of(known).map(|ip| ip.is_ipv4())) == kind
-                && ip_of(known) != ip_of(address)
-                && !self.owns(known)
-        };
+        let kind = kind_of(address);
+        let is_old = |known: &Multiaddr| kind_of(known) == kind && ip_of(known) != ip_of(address) && !self.owns(known);
         let mut old: Vec<Multiaddr> = Vec::new();
         if !self.owns(address) {
             old.extend(self.confirmed.iter().filter(|known| is_old(known)).cloned());
@@ -296,6 +292,11 @@ impl Crossing {
     }
 }
 
+/// What a router has one public address for: the transport, and the version of IP, where it is known.
+fn kind_of(address: &Multiaddr) -> (Carrier, Option<bool>) {
+    (Carrier::of(&address.to_string()), ip_of(address).map(|ip| ip.is_ipv4()))
+}
+
 impl NetworkBehaviour for Crossing {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Event;
@@ -317,7 +318,7 @@ impl NetworkBehaviour for Crossing {
         addresses: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        for ip in addresses.iter().filter(|address| !is_relayed(address)).filter_map(ip_of) {
+        for ip in addresses.iter().filter_map(direct_ip) {
             self.dialled.retain(|known| *known != ip);
             self.dialled.push_back(ip);
         }

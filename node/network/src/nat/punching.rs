@@ -3,10 +3,9 @@
 //! The other side says where to dial, in as many addresses as fit into 4 KiB. Peers of one local network find each
 //! other by mDNS; so only addresses of the internet are told and dialled here, of few machines, and only so often.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
@@ -15,33 +14,36 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, dcutr};
 
-use super::address::{ip_of, is_public};
+use super::super::address::{ip_of, is_public};
+use super::attempts::Attempts;
 
 /// Most addresses in one attempt; an honest peer remembers 20 at which it was seen.
 const MAX_ADDRESSES: usize = 20;
 /// Most machines in one attempt: one of IPv4 and one of IPv6, and those of networks left a while ago.
 const MAX_MACHINES: usize = 6;
-/// Attempts with one peer in each span: three each time that both meet through a relay.
+/// Attempts with one peer a minute: three each time that both meet through a relay.
 const MAX_PER_PEER: usize = 9;
-/// Attempts with all peers together in each span.
+/// Attempts with all peers together a minute.
 const MAX_IN_ALL: usize = 60;
-/// How long an attempt counts.
-const SPAN: Duration = Duration::from_secs(60);
 
 /// DCUtR with limits.
 pub(crate) struct Punching {
     inner: dcutr::Behaviour,
     /// Dials that it has begun, for whom.
     dials: BTreeMap<ConnectionId, PeerId>,
-    /// Attempts of the last span.
-    attempts: VecDeque<(Instant, PeerId)>,
+    attempts: Attempts,
     /// Whether addresses that the internet cannot dial count as well.
     near: bool,
 }
 
 impl Punching {
     pub fn new(me: PeerId, near: bool) -> Self {
-        Self { inner: dcutr::Behaviour::new(me), dials: BTreeMap::new(), attempts: VecDeque::new(), near }
+        Self {
+            inner: dcutr::Behaviour::new(me),
+            dials: BTreeMap::new(),
+            attempts: Attempts::new(MAX_PER_PEER, MAX_IN_ALL),
+            near,
+        }
     }
 
     /// Why not to dial these, if so; counted otherwise.
@@ -53,14 +55,7 @@ impl Punching {
         if !self.near && !addresses.iter().all(is_public) {
             return Some("the peer names addresses that the internet cannot dial");
         }
-        let now = Instant::now();
-        self.attempts.retain(|(at, _)| now.duration_since(*at) < SPAN);
-        let theirs = self.attempts.iter().filter(|(_, tried)| *tried == peer).count();
-        if theirs >= MAX_PER_PEER || self.attempts.len() >= MAX_IN_ALL {
-            return Some("too many attempts in one minute");
-        }
-        self.attempts.push_back((now, peer));
-        None
+        (!self.attempts.allows(peer)).then_some("too many attempts in one minute")
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt};
 use libp2p::core::transport::Boxed;
 use libp2p::core::{ConnectedPoint, Transport};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
 
 use super::super::NetworkEvent;
+use super::super::address::bare;
 use super::super::behaviour::BehaviourEvent;
 use super::super::identity::from_libp2p;
 use super::super::listening::why_not_dialled;
@@ -95,22 +95,13 @@ impl Driver {
     /// Tells of one, once for each direction.
     fn tell_double(&mut self, address: &Multiaddr, dialled: bool) {
         if !std::mem::replace(&mut self.doubles.told[usize::from(dialled)], true) {
-            self.tell(NetworkEvent::SameIdentity { address: without_peer(address).to_string(), dialled });
+            self.tell(NetworkEvent::SameIdentity { address: bare(address.clone()).to_string(), dialled });
         }
     }
 
     /// Whether this node itself is reached there.
     fn is_own(&self, address: &Multiaddr) -> bool {
-        let address = without_peer(address);
-        self.swarm.listeners().chain(self.swarm.external_addresses()).any(|own| without_peer(own) == address)
+        let address = bare(address.clone());
+        self.swarm.listeners().chain(self.swarm.external_addresses()).any(|own| bare(own.clone()) == address)
     }
-}
-
-/// An address without the peer at its end.
-fn without_peer(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
 }

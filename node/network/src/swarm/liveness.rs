@@ -2,7 +2,7 @@
 //! outlived, are ended, so that new ones take their place at once.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use libp2p::core::ConnectedPoint;
@@ -11,8 +11,8 @@ use libp2p::{PeerId, identify, ping};
 use peerlearn_protocols::membership::Scope;
 
 use super::super::NetworkEvent;
+use super::super::address::{direct_ip, source_towards};
 use super::super::behaviour::{BehaviourEvent, PING_EVERY};
-use super::super::doors::ip_of;
 use super::Driver;
 
 /// How often it is looked.
@@ -55,7 +55,7 @@ impl Liveness {
         Self { links: BTreeMap::new(), looked: (Instant::now(), SystemTime::now()) }
     }
 
-    /// When to look next.
+    /// When to call [`Driver::look`] next.
     pub fn next(&self) -> Instant {
         self.looked.0 + TICK
     }
@@ -80,8 +80,8 @@ impl Liveness {
         let doubtful = self.links.iter().filter(|(_, link)| is_doubtful(link)).map(|(id, _)| *id).collect();
         let (remote, dialled) = (endpoint.get_remote_address(), endpoint.is_dialer());
         let local = match endpoint {
-            ConnectedPoint::Listener { local_addr, .. } => ip_of(local_addr),
-            ConnectedPoint::Dialer { .. } => ip_of(remote).and_then(source_towards),
+            ConnectedPoint::Listener { local_addr, .. } => direct_ip(local_addr),
+            ConnectedPoint::Dialer { .. } => direct_ip(remote).and_then(source_towards),
         };
         let is_relayed = endpoint.is_relayed();
         let scope = if is_relayed { Scope::Internet } else { Scope::of_multiaddr(&remote.to_string()) };
@@ -97,14 +97,6 @@ impl Liveness {
         self.links.insert(connection, link);
         doubtful
     }
-}
-
-/// The own address from which the system reaches another. Nothing is sent.
-fn source_towards(remote: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = if remote.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    socket.connect(SocketAddr::new(remote, 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 impl Driver {
@@ -131,18 +123,13 @@ impl Driver {
                 links.for_each(|link| link.described = true);
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
-                let Some(gone) = ip_of(address) else { return };
+                let Some(gone) = direct_ip(address) else { return };
                 for connection in self.links_where(|_, link| link.local == Some(gone)) {
                     self.end(connection, "the own address that it used is gone");
                 }
             }
             _ => {}
         }
-    }
-
-    /// When to call [`Driver::look`] next.
-    pub(super) fn next_look(&self) -> Instant {
-        self.liveness.next()
     }
 
     /// Ends connections that are dead, and those of peers that do not say what they are.
@@ -193,10 +180,5 @@ mod tests {
         assert!(liveness.slept().is_some_and(|slept| slept >= Duration::from_secs(60)));
         liveness.looked.1 += Duration::from_secs(3600);
         assert_eq!(liveness.slept(), None, "a clock that was set back is no sleep");
-    }
-
-    #[test]
-    fn the_system_says_from_where_it_reaches_this_machine() {
-        assert_eq!(source_towards([127, 0, 0, 1].into()), Some([127, 0, 0, 1].into()));
     }
 }

@@ -8,9 +8,10 @@ use libp2p::upnp;
 use libp2p::{Multiaddr, dcutr, identify, relay};
 
 use super::super::NetworkEvent;
+use super::super::address::{bare, is_relayed};
 use super::super::identity::from_libp2p;
 use super::super::listening::{innermost, is_link_local, is_loopback};
-use super::super::nat::{CrossingEvent, NatEvent, bare, is_relayed};
+use super::super::nat::{CrossingEvent, NatEvent};
 use super::Driver;
 
 impl Driver {

@@ -10,6 +10,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, ping};
 
+use super::super::address::{bare, is_relayed};
 use super::super::behaviour::BehaviourEvent;
 use super::super::command::Command;
 use super::super::counting::Counters;
@@ -28,6 +29,7 @@ const MAX_PROGRAM: usize = 64;
 /// Most names remembered.
 const MAX_NAMES: usize = 64;
 /// Most programs counted by mDNS.
+#[cfg(feature = "mdns")]
 const MAX_HEARD: usize = 256;
 
 /// A connection.
@@ -129,7 +131,7 @@ impl Paths {
         });
         self.failed.remove(&Target::Peer(peer));
         if dialled {
-            self.failed.remove(&Target::Address(bare(&remote)));
+            self.failed.remove(&Target::Address(bare(remote.clone())));
         }
         let connection_of = Connection { remote, dialled, since: Instant::now() };
         self.peers.entry(peer).or_default().connections.insert(connection, connection_of);
@@ -164,7 +166,7 @@ impl Paths {
             }
             None => {
                 for (address, error) in tried {
-                    let address = bare(address);
+                    let address = bare(address.clone());
                     self.remember(Target::Address(address.clone()), vec![address.to_string()], innermost(error));
                 }
             }
@@ -182,7 +184,7 @@ impl Paths {
 
     fn count(&mut self, address: &Multiaddr, how: impl FnOnce(&mut Attempts)) {
         match Carrier::of(&address.to_string()) {
-            _ if relay_of(address).is_some() => {}
+            _ if is_relayed(address) => {}
             Carrier::Quic => how(&mut self.quic),
             Carrier::Tcp => how(&mut self.tcp),
             Carrier::Memory | Carrier::Other => {}
@@ -191,7 +193,8 @@ impl Paths {
 
     /// The path to a peer.
     fn path(peer: &Peer, compatible: bool) -> Option<Path> {
-        let first = peer.connections.values().min_by_key(|connection| (is_relayed(connection), connection.since))?;
+        let first =
+            peer.connections.values().min_by_key(|connection| (is_relayed(&connection.remote), connection.since))?;
         let remote = first.remote.to_string();
         Some(Path {
             compatible,
@@ -294,10 +297,6 @@ impl Driver {
     }
 }
 
-fn is_relayed(connection: &Connection) -> bool {
-    relay_of(&connection.remote).is_some()
-}
-
 /// Whether an address goes through a relay; that relay, where the address names it.
 fn relay_of(address: &Multiaddr) -> Option<Option<PeerId>> {
     let mut relay = None;
@@ -309,15 +308,6 @@ fn relay_of(address: &Multiaddr) -> Option<Option<PeerId>> {
         }
     }
     None
-}
-
-/// An address without the peer at its end.
-fn bare(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
 }
 
 #[cfg(test)]
@@ -334,7 +324,7 @@ mod tests {
         let through = address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}/p2p-circuit/p2p/{}", PeerId::random()));
         assert_eq!(relay_of(&through), Some(Some(relay)));
         assert_eq!(relay_of(&address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}"))), None);
-        assert_eq!(bare(&address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}"))), address("/ip4/10.0.0.1/tcp/1"));
+        assert_eq!(bare(address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}"))), address("/ip4/10.0.0.1/tcp/1"));
     }
 
     #[test]

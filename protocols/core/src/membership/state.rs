@@ -239,30 +239,25 @@ impl Membership {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
-        match &self.mode {
-            Mode::Gossip(_) => self.base.table.get(peer).is_some_and(|known| known.connected),
-            Mode::View(views) => views.is_connected(peer),
-        }
+        self.mode.is_connected(&self.base.table, peer)
     }
 
-    /// Below the least number of connections, dials contacts and known peers whose pause is over.
+    /// Below the least number of connections, dials contacts and known peers whose pause is over; above it, a contact now and then.
     fn dial_if_under_connected(&mut self, now: Time, outputs: &mut Vec<Output>) {
         let connections = self.connections();
-        let missing = self.base.config.min_connections.saturating_sub(connections);
-        if self.base.contacts.next().is_some_and(|at| at <= now) {
-            let mut contacts = std::mem::take(&mut self.base.contacts);
-            contacts.dial(now, connections, &self.base.config, |peer| self.is_connected(peer), outputs);
-            self.base.contacts = contacts;
+        let Self { base, mode } = self;
+        let missing = base.config.min_connections.saturating_sub(connections);
+        let Base { contacts, config, rng, table, .. } = base;
+        let (mode, table) = (&*mode, &*table);
+        let is_connected = |peer: &PeerId| mode.is_connected(table, peer);
+        if contacts.next().is_some_and(|at| at <= now) {
+            contacts.dial(now, connections, config, is_connected, outputs);
         }
-        if missing > 0 {
-            return self.base.dial_some(now, missing, outputs);
-        }
-        if self.base.contacts.next_probe().is_some_and(|at| at <= now) {
-            let mut contacts = std::mem::take(&mut self.base.contacts);
-            let mut rng = self.base.rng.clone();
-            contacts.probe(now, &self.base.config, &mut rng, |peer| self.is_connected(peer), outputs);
-            (self.base.contacts, self.base.rng) = (contacts, rng);
+        match missing {
+            0 => contacts.probe(now, config, rng, is_connected, outputs),
+            _ => base.dial_some(now, missing, outputs),
         }
     }
 
@@ -281,6 +276,15 @@ impl Membership {
             next = next.min(probe);
         }
         next.max(now + base.config.announce_gap / 2)
+    }
+}
+
+impl Mode {
+    fn is_connected(&self, table: &BTreeMap<PeerId, Known>, peer: &PeerId) -> bool {
+        match self {
+            Self::Gossip(_) => table.get(peer).is_some_and(|known| known.connected),
+            Self::View(views) => views.is_connected(peer),
+        }
     }
 }
 

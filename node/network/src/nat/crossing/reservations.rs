@@ -7,7 +7,7 @@ use libp2p::core::transport::ListenerId;
 use libp2p::swarm::ListenOpts;
 use libp2p::{Multiaddr, PeerId};
 
-use super::super::address::through;
+use super::super::super::address::through;
 
 /// Relays at which a node holds a place that cannot be reached otherwise: one, and one in case that one goes.
 pub(super) const PLACES: usize = 2;
